@@ -1,0 +1,47 @@
+"""Configuration: schemas, presets, recipes and overrides."""
+
+from better_ai.config.model import ModelConfig, MoEConfig
+from better_ai.config.presets import MODEL_PRESETS, model_preset
+from better_ai.config.recipe import Recipe, load_recipe
+from better_ai.config.schema import Config
+from better_ai.config.stages import (
+    DataConfig,
+    DataSource,
+    EvaluateConfig,
+    FolderSource,
+    GRPOConfig,
+    PretrainConfig,
+    SamplingConfig,
+    SandboxConfig,
+    SFTConfig,
+    StdlibSource,
+    TasksConfig,
+    TokenizerConfig,
+)
+from better_ai.config.training import AdamWConfig, MuonConfig, OptimizerConfig, TrainingConfig
+
+__all__ = [
+    "MODEL_PRESETS",
+    "AdamWConfig",
+    "Config",
+    "DataConfig",
+    "DataSource",
+    "EvaluateConfig",
+    "FolderSource",
+    "GRPOConfig",
+    "MoEConfig",
+    "ModelConfig",
+    "MuonConfig",
+    "OptimizerConfig",
+    "PretrainConfig",
+    "Recipe",
+    "SFTConfig",
+    "SamplingConfig",
+    "SandboxConfig",
+    "StdlibSource",
+    "TasksConfig",
+    "TokenizerConfig",
+    "TrainingConfig",
+    "load_recipe",
+    "model_preset",
+]

@@ -1,0 +1,146 @@
+"""What each stage of the main job needs besides a model and a training run."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from better_ai.config.model import ModelConfig
+from better_ai.config.schema import Config
+from better_ai.config.training import TrainingConfig
+
+
+class StdlibSource(Config):
+    """The Python standard library of the running interpreter."""
+
+    type: Literal["stdlib"] = "stdlib"
+    include_tests: bool = False
+
+
+class FolderSource(Config):
+    """Every Python file below a folder, with the licence its owner names."""
+
+    type: Literal["folder"] = "folder"
+    path: str
+    license: str = "unknown"
+    """SPDX identifier of the files' licence; documents whose licence is not allowed are rejected."""
+
+
+DataSource = Annotated[StdlibSource | FolderSource, Field(discriminator="type")]
+
+
+class DataConfig(Config):
+    """From source files to train and validation documents."""
+
+    sources: tuple[DataSource, ...] = (StdlibSource(),)
+    allowed_licenses: tuple[str, ...] = (
+        "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0", "Unlicense", "CC0-1.0",
+    )  # fmt: skip
+    min_bytes: NonNegativeInt = 64
+    max_bytes: PositiveInt = 400_000
+    min_quality: float = Field(0.0, ge=0, le=1)
+    near_duplicate_threshold: float = Field(0.7, gt=0, le=1)
+    """Documents whose 5-gram Jaccard similarity to a kept one reaches this are dropped."""
+    validation_fraction: float = Field(0.05, gt=0, lt=1)
+    max_documents: NonNegativeInt = 0
+    """0: all. A smaller number keeps the first ones, by path; for tests and trials."""
+
+
+class TokenizerConfig(Config):
+    """SentencePiece unigram with byte fallback."""
+
+    vocab_size: int = Field(4096, ge=512, le=262_144)
+    max_piece_length: PositiveInt = 16
+    training_bytes: PositiveInt = 8_000_000
+    """Text the pieces are learned from; a fixed random sample of the lines when there is more."""
+
+
+class PretrainConfig(Config):
+    """Next-token prediction on packed documents."""
+
+    model: ModelConfig = ModelConfig()
+    train: TrainingConfig = TrainingConfig()
+    seq_len: PositiveInt = 256
+    fim_rate: float = Field(0.0, ge=0, le=1)
+    """Share of documents turned into fill-in-the-middle form (arXiv 2207.14255)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "PretrainConfig":
+        if self.seq_len > self.model.max_seq_len:
+            raise ValueError(f"seq_len={self.seq_len} exceeds model.max_seq_len={self.model.max_seq_len}")
+        return self
+
+
+class TasksConfig(Config):
+    """Generated programming tasks, and how many of them each stage sees."""
+
+    families: tuple[str, ...] = ("arithmetic", "strings", "lists", "dictionaries", "conditions", "loops", "composition")
+    max_difficulty: float = Field(1.0, gt=0, le=1)
+    num_sft: PositiveInt = 2000
+    num_rl: PositiveInt = 2000
+    num_validation: PositiveInt = 100
+    num_heldout: PositiveInt = 150
+    seed: NonNegativeInt = 0
+
+
+class SamplingConfig(Config):
+    """How tokens are drawn."""
+
+    temperature: float = Field(1.0, ge=0)
+    """0: the most likely token."""
+    top_k: NonNegativeInt = 0
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_new_tokens: PositiveInt = 128
+
+
+class SFTConfig(Config):
+    """Supervised fine-tuning on task solutions; loss on the answers only."""
+
+    train: TrainingConfig = TrainingConfig()
+    max_seq_len: PositiveInt = 256
+
+
+class GRPOConfig(Config):
+    """Group relative policy optimisation (arXiv 2402.03300) with verifiable rewards."""
+
+    train: TrainingConfig = TrainingConfig()
+    prompts_per_step: PositiveInt = 16
+    group_size: int = Field(8, ge=2)
+    sampling: SamplingConfig = SamplingConfig()
+    updates_per_rollout: PositiveInt = 1
+    """Optimizer steps taken on one batch of rollouts."""
+    clip_low: float = Field(0.2, gt=0, lt=1)
+    clip_high: float = Field(0.2, gt=0)
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the penalty KL(policy || SFT policy)."""
+    normalize_std: bool = True
+    """Divide group advantages by the group's standard deviation; off: Dr. GRPO (arXiv 2503.20783)."""
+    loss_normalization: Literal["token", "sequence", "constant"] = "token"
+    """Mean over the step's tokens (DAPO), over sequences of their token means (GRPO), or by the token budget (Dr. GRPO)."""
+
+
+class EvaluateConfig(Config):
+    """pass@k on held-out tasks."""
+
+    samples_per_task: PositiveInt = 8
+    k: tuple[PositiveInt, ...] = (1, 4, 8)
+    sampling: SamplingConfig = SamplingConfig()
+    seed: NonNegativeInt = 1234
+    confidence: float = Field(0.95, gt=0, lt=1)
+    bootstrap_resamples: PositiveInt = 10_000
+
+    @model_validator(mode="after")
+    def _check(self) -> "EvaluateConfig":
+        if max(self.k) > self.samples_per_task:
+            raise ValueError(
+                f"pass@{max(self.k)} needs at least {max(self.k)} samples_per_task, found {self.samples_per_task}"
+            )
+        return self
+
+
+class SandboxConfig(Config):
+    """Limits of one jailed run."""
+
+    workers: NonNegativeInt = 0
+    """0: one per core."""
+    cpu_seconds: PositiveFloat = 2.0
+    memory_bytes: PositiveInt = 512 << 20
