@@ -115,7 +115,7 @@ class GRPOConfig(Config):
     normalize_std: bool = True
     """Divide group advantages by the group's standard deviation; off: Dr. GRPO (arXiv 2503.20783)."""
     loss_normalization: Literal["token", "sequence", "constant"] = "token"
-    """Mean over the step's tokens (DAPO), over sequences of their token means (GRPO), or by the token budget (Dr. GRPO)."""
+    """Mean over the tokens (DAPO), over sequences of token means (GRPO), or by the token budget (Dr. GRPO)."""
 
 
 class EvaluateConfig(Config):
