@@ -1,0 +1,18 @@
+"""The transformer, its caches and losses, and its formats on disk."""
+
+from better_ai.model.cross_entropy import linear_cross_entropy
+from better_ai.model.kv import KeyValues, KVCache, RecordedKV, SharedPrefix
+from better_ai.model.logprobs import token_logprobs
+from better_ai.model.output import ModelOutput
+from better_ai.model.transformer import Transformer
+
+__all__ = [
+    "KVCache",
+    "KeyValues",
+    "ModelOutput",
+    "RecordedKV",
+    "SharedPrefix",
+    "Transformer",
+    "linear_cross_entropy",
+    "token_logprobs",
+]

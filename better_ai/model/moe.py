@@ -1,0 +1,113 @@
+"""A mixture of experts in place of the feed-forward: softmax router, top-k, no token dropped.
+
+The balancing loss is Switch Transformers' (arXiv 2101.03961), the z-loss ST-MoE's (arXiv 2202.08906). Left out: capacity limits,
+sigmoid scores with a selection bias (DeepSeek-V3), group-limited routing.
+
+N tokens, k experts per token, E experts, D model width, F inner width of an expert.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from better_ai.config import ModelConfig
+from better_ai.errors import ConfigError
+from better_ai.model.feedforward import FeedForward, swiglu
+from better_ai.model.linear import Linear
+
+ROW_MULTIPLE = 8
+"""The grouped product needs rows of a multiple of 16 bytes: 8 values in bf16."""
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Where one layer sent its tokens.
+
+    Attributes:
+        experts_Nk: chosen experts, best first.
+        weights_Nk: their weights, fp32.
+        logits_NE: the router's scores before the softmax, fp32.
+    """
+
+    experts_Nk: Tensor
+    weights_Nk: Tensor
+    logits_NE: Tensor
+
+    def load(self) -> Tensor:
+        """load_E: tokens sent to each expert, fp32, without gradient."""
+        return torch.bincount(self.experts_Nk.flatten(), minlength=self.logits_NE.shape[1]).float()
+
+    def load_balance_loss(self) -> Tensor:
+        """E · Σ_e f_e P_e, with f the share of assignments and P the mean probability: 1 when balanced, E at worst."""
+        load_E = self.load()
+        mean_probability_E = self.logits_NE.softmax(-1).mean(0)
+        return load_E.shape[0] * (load_E / load_E.sum() * mean_probability_E).sum()
+
+    def z_loss(self) -> Tensor:
+        """Mean squared log-partition of the router: keeps its scores small."""
+        return self.logits_NE.logsumexp(-1).square().mean()
+
+
+def route(logits_NE: Tensor, experts_per_token: int, *, normalize: bool) -> Routing:
+    """The k most probable experts of each token, weighted by their probabilities (divided by their sum if asked)."""
+    weights_Nk, experts_Nk = logits_NE.softmax(-1).topk(experts_per_token, dim=-1)
+    if normalize:
+        weights_Nk = weights_Nk / weights_Nk.sum(-1, keepdim=True)
+    return Routing(experts_Nk, weights_Nk, logits_NE)
+
+
+class Experts(nn.Module):
+    """E SwiGLU experts in two stacked weights; tokens are sorted by expert and meet them in one grouped product."""
+
+    def __init__(self, num_experts: int, width: int, inner_width: int) -> None:
+        super().__init__()
+        if width % ROW_MULTIPLE or inner_width % ROW_MULTIPLE:
+            raise ConfigError(
+                f"experts need widths that are multiples of {ROW_MULTIPLE}: found hidden_dim={width}, "
+                f"expert width {inner_width}; change hidden_dim, ffn_dim or moe.expert_dim"
+            )
+        self.gate_up = nn.Parameter(torch.empty(num_experts, 2 * inner_width, width))
+        self.down = nn.Parameter(torch.empty(num_experts, width, inner_width))
+
+    def forward(self, x_ND: Tensor, routing: Routing) -> Tensor:
+        """Each token's experts, weighted and summed: out_ND."""
+        experts_per_token = routing.experts_Nk.shape[1]
+        assignment = routing.experts_Nk.flatten()
+        order = assignment.argsort(stable=True)
+        ends_E = torch.bincount(assignment, minlength=self.gate_up.shape[0]).cumsum(0).to(torch.int32)
+        rows = x_ND.index_select(0, order // experts_per_token)
+        gate_up, down = self.gate_up.to(x_ND.dtype), self.down.to(x_ND.dtype)
+        inner = swiglu(F.grouped_mm(rows, gate_up.transpose(1, 2), offs=ends_E))
+        outputs = F.grouped_mm(inner, down.transpose(1, 2), offs=ends_E)
+        position = torch.empty_like(order)
+        position[order] = torch.arange(len(order), device=order.device)
+        outputs_NkD = outputs.index_select(0, position).view(*routing.experts_Nk.shape, -1)
+        return torch.bmm(routing.weights_Nk.to(x_ND.dtype)[:, None], outputs_NkD)[:, 0]
+
+
+class MixtureOfExperts(nn.Module):
+    """Routed experts, plus a shared one that every token passes through if configured."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        moe = config.moe
+        assert moe is not None
+        self.experts_per_token = moe.num_experts_per_token
+        self.normalize = moe.normalize_weights
+        self.router = Linear(config.hidden_dim, moe.num_experts)
+        self.experts = Experts(moe.num_experts, config.hidden_dim, config.expert_width)
+        self.shared = FeedForward(config.hidden_dim, moe.shared_expert_dim) if moe.shared_expert_dim else None
+        self.shared_gate = Linear(config.hidden_dim, 1) if moe.shared_expert_gate else None
+
+    def forward(self, x_BTD: Tensor) -> tuple[Tensor, Routing]:
+        x_ND = x_BTD.flatten(0, 1)
+        routing = route(self.router(x_ND.float()), self.experts_per_token, normalize=self.normalize)
+        out_ND = self.experts(x_ND, routing)
+        if self.shared is not None:
+            shared_ND = self.shared(x_ND)
+            if self.shared_gate is not None:
+                shared_ND = torch.sigmoid(self.shared_gate(x_ND)) * shared_ND
+            out_ND = out_ND + shared_ND
+        return out_ND.view_as(x_BTD), routing
