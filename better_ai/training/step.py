@@ -1,0 +1,73 @@
+"""The gradient of one optimizer step, summed over its micro-batches."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from better_ai.errors import BetterAIError, UserError
+from better_ai.model import Transformer
+from better_ai.training.objective import Objective
+
+
+@dataclass(frozen=True)
+class StepValues:
+    """What one step measured: the mean loss and metrics over its weight, the gradient's norm before clipping.
+
+    A metric that has no finite value is left out.
+    """
+
+    loss: float
+    grad_norm: float
+    metrics: dict[str, float]
+
+
+def accumulate_gradients(
+    model: Transformer, objective: Objective, batches: Sequence[Any], *, step: int
+) -> dict[str, Tensor]:
+    """Backpropagate the mean loss of all `batches` together; returns "loss" and the metrics, as means over the weight.
+
+    The divisor is the weight of the whole step, known before the first backward pass, so gradients do not depend on
+    how the step is split into micro-batches. Raises UserError when nothing in the step counts.
+    """
+    weights = [objective.weight(batch) for batch in batches]
+    total = sum(weights)
+    if total == 0:
+        raise UserError(
+            f"step {step} has nothing to learn from: the loss mask of all its {len(batches)} micro-batches is empty; "
+            "check that answers are not truncated away and that the mask covers them"
+        )
+    device = next(model.parameters()).device
+    means: dict[str, Tensor] = {}
+    for batch, weight in zip(batches, weights, strict=True):
+        if weight == 0:
+            continue
+        output = objective(model, batch.to(device))
+        (output.loss_sum / total).backward()
+        for name, value in {"loss": output.loss_sum.detach(), **output.metrics}.items():
+            means[name] = means.get(name, 0) + value / total
+    return means
+
+
+def finish_gradients(model: Transformer, means: dict[str, Tensor], *, grad_clip: float, step: int) -> StepValues:
+    """Clip the gradients to a global norm of `grad_clip` (0: not at all) and bring the step's values to the host.
+
+    The one point of a step that waits for the device. Raises BetterAIError when the loss or the gradient is not
+    finite, before the weights are touched.
+    """
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if grad_clip:
+        torch.nn.utils.clip_grads_with_norm_(model.parameters(), grad_clip, norm)
+    values = torch.stack([norm, *(value.float() for value in means.values())]).tolist()
+    grad_norm, measured = values[0], dict(zip(means, values[1:], strict=True))
+    loss = measured.pop("loss")
+    if not (math.isfinite(loss) and math.isfinite(grad_norm)):
+        raise BetterAIError(
+            f"training diverged at step {step}: loss {loss}, gradient norm {grad_norm}; the last checkpoint is from "
+            "before this step. Lower the learning rate, lengthen the warm-up or clip the gradient, and start anew"
+        )
+    return StepValues(loss, grad_norm, {name: value for name, value in measured.items() if math.isfinite(value)})
