@@ -52,8 +52,9 @@ class KVCache:
         self.config = config
         self.capacity = capacity
         self.lengths_B = torch.zeros(rows, dtype=torch.int64, device=device)
-        self.keys = [torch.empty(shape, dtype=dtype, device=device) for _ in range(config.num_layers)]
-        self.values = [torch.empty(shape, dtype=dtype, device=device) for _ in range(config.num_layers)]
+        # Zeros, not empty: what a mask hides must still be finite, since 0 * NaN is NaN.
+        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(config.num_layers)]
+        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(config.num_layers)]
         self._shortest = self._longest = 0
 
     @property
