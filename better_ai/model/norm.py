@@ -22,10 +22,12 @@ class _RMSNormFunction(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         normalised, reciprocal, weight = ctx.saved_tensors
-        grad_weight = (grad * normalised).flatten(0, -2).sum(0, dtype=weight.dtype)
-        grad = grad * weight.to(grad.dtype)
-        projection = (grad * normalised).mean(-1, keepdim=True)
-        return (grad - normalised * projection) * reciprocal, grad_weight, None
+        product = grad * normalised
+        grad_weight = product.flatten(0, -2).sum(0, dtype=weight.dtype)
+        cast_weight = weight.to(grad.dtype)
+        projection = (product @ cast_weight).div_(grad.shape[-1]).unsqueeze(-1)
+        grad_x = torch.addcmul(grad * cast_weight, normalised, projection, value=-1).mul_(reciprocal)
+        return grad_x, grad_weight, None
 
 
 class RMSNorm(nn.Module):
