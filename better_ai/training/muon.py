@@ -62,10 +62,10 @@ class Muon(torch.optim.Optimizer):
         rows, columns = parameters[0].shape[-2:]
         start = 0
         for part in group["parts"] or [rows]:
-            part_NIJ = torch.stack([update.narrow(-2, start, part) for update in updates])
-            orthogonal_NIJ = orthogonalize(part_NIJ, steps=group["steps"], dtype=group["dtype"])
+            stacked = torch.stack([update.narrow(-2, start, part) for update in updates])
             scale = max(1, part / columns) ** 0.5
-            for parameter, orthogonal in zip(parameters, orthogonal_NIJ, strict=True):
+            orthogonals = orthogonalize(stacked, steps=group["steps"], dtype=group["dtype"])
+            for parameter, orthogonal in zip(parameters, orthogonals, strict=True):
                 parameter.narrow(-2, start, part).add_(orthogonal, alpha=-group["lr"] * scale)
             start += part
 
@@ -76,21 +76,21 @@ class Muon(torch.optim.Optimizer):
         return state["momentum"]
 
 
-def orthogonalize(matrices_NIJ: Tensor, *, steps: int = 5, dtype: torch.dtype = torch.bfloat16) -> Tensor:
-    """Near-orthogonal matrices with the singular vectors of the given ones, in `dtype`.
+def orthogonalize(matrices: Tensor, *, steps: int = 5, dtype: torch.dtype = torch.bfloat16) -> Tensor:
+    """Near-orthogonal matrices with the singular vectors of the given ones (..., rows, columns), in `dtype`.
 
     `steps` quintic Newton-Schulz iterations on each matrix divided by its Frobenius norm.
     """
     a, b, c = _COEFFICIENTS
-    tall = matrices_NIJ.shape[-2] > matrices_NIJ.shape[-1]
-    x = matrices_NIJ.to(dtype)
-    if tall:
-        x = x.mT
-    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    rows, columns = matrices.shape[-2:]
+    x_NIJ = matrices.reshape(-1, rows, columns).to(dtype)
+    if rows > columns:  # the smaller of the two Gram matrices
+        x_NIJ = x_NIJ.mT
+    x_NIJ = x_NIJ / x_NIJ.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(steps):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+        gram_NII = x_NIJ @ x_NIJ.mT
+        x_NIJ = torch.baddbmm(x_NIJ, torch.baddbmm(gram_NII, gram_NII, gram_NII, beta=b, alpha=c), x_NIJ, beta=a)
+    return (x_NIJ.mT if rows > columns else x_NIJ).reshape(matrices.shape)
 
 
 def _by_shape(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
