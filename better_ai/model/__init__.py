@@ -1,5 +1,6 @@
 """The transformer, its caches and losses, and its formats on disk."""
 
+from better_ai.model.checkpoint import from_pretrained
 from better_ai.model.cross_entropy import linear_cross_entropy
 from better_ai.model.kv import KeyValues, KVCache, RecordedKV, SharedPrefix
 from better_ai.model.logprobs import token_logprobs
@@ -13,6 +14,7 @@ __all__ = [
     "RecordedKV",
     "SharedPrefix",
     "Transformer",
+    "from_pretrained",
     "linear_cross_entropy",
     "token_logprobs",
 ]

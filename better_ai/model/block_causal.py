@@ -1,12 +1,12 @@
 """Causal attention on the CPU, one block of queries at a time.
 
-PyTorch's CPU kernel computes in fp32 inside, so bf16 gains nothing there. Here each block of queries is one batched matrix
-product in the input's own dtype against the keys it may see, which skips the masked half and lets bf16 run at its full rate.
-The heads that share a key head are folded into rows of the same product. Blocks also skip the keys that no query in them
-sees, so short documents packed in a long row cost what they would alone.
+PyTorch's CPU kernel computes in fp32 inside, so bf16 gains nothing there. Here each block of queries is one batched
+matrix product in the input's own dtype against the keys it may see, which skips the masked half and lets bf16 run at
+its full rate. The heads that share a key head are folded into rows of the same product. Blocks also skip the leading
+keys that no query in them sees, as where short documents are packed in a long row.
 
-Precision: scores and probabilities are rounded to the input's dtype (the softmax itself works in fp32), which in bf16 is the
-same order of error as rounding q, k and v. In fp32 it equals the naive formula to rounding.
+Precision: scores and probabilities are rounded to the input's dtype (the softmax itself works in fp32), which in bf16
+is an error of the same order as rounding q, k and v. In fp32 it equals the naive formula to rounding.
 
 The backward pass computes the probabilities again from q and k: memory grows with T, not with T x S.
 
@@ -28,7 +28,7 @@ QUERIES_PER_BLOCK = 128
 class QueryBlock:
     """Queries [start, stop) against keys [first, last); `bias` is added to the scores, 0 or the dtype's minimum.
 
-    The bias is (n, n), for the last n keys, where only causality matters; else (B, 1, 1, n, last - first); None for none.
+    The bias is (n, n), for the last n keys, where only causality matters, else (B, 1, 1, n, last - first).
     """
 
     start: int

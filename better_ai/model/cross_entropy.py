@@ -62,4 +62,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_hidden_ND, grad_weight_VD = ctx.saved_tensors
-        return grad_hidden_ND * grad.to(grad_hidden_ND.dtype), grad_weight_VD * grad.to(grad_weight_VD.dtype), None, None
+        return (
+            grad_hidden_ND * grad.to(grad_hidden_ND.dtype),
+            grad_weight_VD * grad.to(grad_weight_VD.dtype),
+            None,
+            None,
+        )

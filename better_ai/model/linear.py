@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class Linear(nn.Module):
-    """y = x Wᵀ + b with an fp32 master weight, cast at use: the explicit form of what autocast does behind the scenes.
+    """y = x Wᵀ + b with an fp32 master weight, cast at use: what autocast does, in the open.
 
     Weights start uninitialised; `initialize` in transformer.py fills every parameter of the model in one place.
     """

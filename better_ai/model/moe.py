@@ -1,7 +1,7 @@
 """A mixture of experts in place of the feed-forward: softmax router, top-k, no token dropped.
 
-The balancing loss is Switch Transformers' (arXiv 2101.03961), the z-loss ST-MoE's (arXiv 2202.08906). Left out: capacity limits,
-sigmoid scores with a selection bias (DeepSeek-V3), group-limited routing.
+The balancing loss is Switch Transformers' (arXiv 2101.03961), the z-loss ST-MoE's (arXiv 2202.08906). Left out:
+capacity limits, sigmoid scores with a selection bias (DeepSeek-V3, arXiv 2412.19437), group-limited routing.
 
 N tokens, k experts per token, E experts, D model width, F inner width of an expert.
 """

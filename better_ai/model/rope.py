@@ -24,7 +24,7 @@ class Rotation:
 class RotaryTable:
     """Cosines and sines of every position, computed in fp32 on first use and kept per device and dtype.
 
-    A plain object rather than buffers: there is nothing to save, to shard or to lose when a model leaves the meta device.
+    A plain object rather than buffers: nothing to save, to shard or to lose when a model leaves the meta device.
     """
 
     def __init__(self, head_width: int, theta: float, max_positions: int) -> None:

@@ -1,7 +1,7 @@
 """The decoder-only transformer: one class for dense models and mixtures of experts.
 
-Weights are fp32 masters; `compute_dtype` is the dtype of activations, and weights are cast to it where they are used (no
-autocast, so what runs in which precision can be read off the code). Router, softmax of the router and loss stay in fp32.
+Weights are fp32 masters; `compute_dtype` is the dtype of activations, and weights are cast to it where they are used:
+no autocast, so what runs in which precision can be read off the code. Router and losses stay in fp32.
 
 B batch, T time, S all keys, D model width, V vocabulary, L layers, E experts.
 """
@@ -116,8 +116,8 @@ class Transformer(nn.Module):
             positions_BT: of each token in its text; 0, 1, ... in every row unless given.
             segment_ids_BT: documents packed in a row; attention stays causal and within equal ids. Give positions too.
             kv: earlier keys and values, extended by this pass.
-            mask_BTS: bool, True where a query may attend to a key; S counts the keys that `kv.extend` returns. None with a
-                `kv` means plain causal attention, which is right for a fresh cache alone.
+            mask_BTS: bool, True where a query may attend to a key; S counts the keys that `kv.extend` returns. None with
+                a `kv` means plain causal attention, which is right for a fresh cache alone.
 
         Raises UserError when a row outgrows the model's `max_seq_len`.
         """
