@@ -50,7 +50,7 @@ class TokenizerConfig(Config):
 
     vocab_size: int = Field(4096, ge=512, le=262_144)
     max_piece_length: PositiveInt = 16
-    training_bytes: PositiveInt = 8_000_000
+    training_bytes: PositiveInt = 4_000_000
     """Text the pieces are learned from; a fixed random sample of the lines when there is more."""
 
 
@@ -142,5 +142,7 @@ class SandboxConfig(Config):
 
     workers: NonNegativeInt = 0
     """0: one per core."""
-    cpu_seconds: PositiveFloat = 2.0
+    cpu_seconds: PositiveInt = 2
+    wall_seconds: PositiveFloat = 10.0
+    """Generous, so that a verdict does not depend on how busy the machine is; it ends programs that sleep."""
     memory_bytes: PositiveInt = 512 << 20
