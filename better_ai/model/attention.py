@@ -22,7 +22,8 @@ from better_ai.model.rope import Rotation, rotate_heads
 class Visibility:
     """Which keys each query may attend to: one object per forward pass, shared by its layers.
 
-    The query at t of T sees no key beyond S - T + t, and of those only the ones that `mask_BTS` allows, if given.
+    Without a mask, the query at t of T sees the S keys up to S - T + t. A mask says itself what is seen, and allows
+    nothing beyond that (see kv.py).
     """
 
     mask_BTS: Tensor | None

@@ -116,8 +116,8 @@ class Transformer(nn.Module):
             positions_BT: of each token in its text; 0, 1, ... in every row unless given.
             segment_ids_BT: documents packed in a row; attention stays causal and within equal ids. Give positions too.
             kv: earlier keys and values, extended by this pass.
-            mask_BTS: bool, True where a query may attend to a key; S counts the keys that `kv.extend` returns. None with
-                a `kv` means plain causal attention, which is right for a fresh cache alone.
+            mask_BTS: bool, True where a query may attend to a key; S counts the keys `kv.extend` returns. None with
+                a `kv` means plain causal attention, right for a fresh cache only.
 
         Raises UserError when a row outgrows the model's `max_seq_len`.
         """
