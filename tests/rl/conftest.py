@@ -1,5 +1,6 @@
 """A tokenizer of ten digits and a tiny model to go with it."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
@@ -26,6 +27,12 @@ def digit_model(**changes: Any) -> Transformer:
 @pytest.fixture
 def tokenizer() -> DigitTokenizer:
     return DigitTokenizer()
+
+
+@pytest.fixture
+def new_model() -> Callable[..., Transformer]:
+    """The same weights at every call."""
+    return digit_model
 
 
 @pytest.fixture
