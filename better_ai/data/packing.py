@@ -1,0 +1,166 @@
+"""Token sequences of any length to rows of one length, for pretraining and for fine-tuning.
+
+N rows, T tokens in a row (`seq_len`). Within a row the documents, or parts of them, are numbered from 1 in
+`segment_ids`, and `positions` start again at 0 in each; padding is segment 0. The target of a position is the token
+that follows it in the same document; where there is none, the target is the padding id and the loss mask is False.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from better_ai.errors import UserError
+
+PADDING_SEGMENT = 0
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """Rows for a model: int64 ids, targets, positions and segment ids, bool loss mask, each of shape (N, T)."""
+
+    tokens: np.ndarray
+    targets: np.ndarray
+    loss_mask: np.ndarray
+    positions: np.ndarray
+    segment_ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def take(self, rows: np.ndarray) -> "PackedRows":
+        """Some of the rows, in the order asked for."""
+        return PackedRows(
+            self.tokens[rows], self.targets[rows], self.loss_mask[rows], self.positions[rows], self.segment_ids[rows]
+        )
+
+
+@dataclass(frozen=True)
+class ConcatenatedRows:
+    """Pretraining: documents one after the other, cut every T tokens; made when taken, so a shard stays on the disk.
+
+    Document d is `tokens[offsets[d]:offsets[d + 1]]`. No token is lost: the last row is padded, and what a row's end
+    cuts off begins the next row, as a segment of its own. The target across such a cut counts.
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    seq_len: int
+    pad_id: int
+
+    def __len__(self) -> int:
+        return (len(self.tokens) + self.seq_len - 1) // self.seq_len
+
+    def take(self, rows: np.ndarray) -> PackedRows:
+        """Make some of the rows, in the order asked for."""
+        T = self.seq_len
+        first = np.asarray(rows, np.int64)[:, None] * T
+        places = first + np.arange(T + 1)
+        filled = places < len(self.tokens)
+        places = np.minimum(places, len(self.tokens) - 1)
+        tokens = np.where(filled, self.tokens[places], self.pad_id).astype(np.int64)
+        documents = np.searchsorted(self.offsets, places, side="right") - 1
+        loss_mask = filled[:, 1:] & (documents[:, 1:] == documents[:, :-1])
+        inside = filled[:, :-1]
+        starts = np.maximum(self.offsets[documents[:, :-1]], first)
+        return PackedRows(
+            tokens=tokens[:, :-1],
+            targets=np.where(loss_mask, tokens[:, 1:], self.pad_id),
+            loss_mask=loss_mask,
+            positions=np.where(inside, places[:, :-1] - starts, np.arange(T) - inside.sum(1, keepdims=True)),
+            segment_ids=np.where(inside, documents[:, :-1] - documents[:, :1] + 1, PADDING_SEGMENT),
+        )
+
+
+def concatenate(documents: Iterable[Sequence[int] | np.ndarray], seq_len: int, pad_id: int) -> ConcatenatedRows:
+    """Rows of documents held in memory. Raises UserError when there is no token."""
+    arrays = [np.asarray(document, np.int64) for document in documents]
+    if not sum(map(len, arrays)):
+        raise UserError("there is no token to pack; check the documents")
+    offsets = np.cumsum([0, *map(len, arrays)])
+    return ConcatenatedRows(np.concatenate(arrays), offsets, seq_len, pad_id)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sequence that must stay whole, and which of its tokens are learned (bool, one per token)."""
+
+    tokens: Sequence[int]
+    mask: Sequence[bool] | np.ndarray
+
+
+@dataclass(frozen=True)
+class BestFit:
+    """Packed rows, and the numbers of the examples that were too long for a row and left out."""
+
+    rows: PackedRows
+    too_long: list[int]
+
+
+def best_fit(
+    examples: Sequence[Example], seq_len: int, pad_id: int, *, too_long: Literal["refuse", "drop"] = "refuse"
+) -> BestFit:
+    """Fine-tuning: whole examples, longest first, each into the fullest row that has room (best-fit decreasing).
+
+    The loss mask of a position is that of the token it predicts. Examples longer than a row are never cut: they are
+    refused with a UserError, or dropped and reported. Raises UserError too when nothing would be learned.
+    """
+    lengths = [len(example.tokens) for example in examples]
+    over = [number for number, length in enumerate(lengths) if length > seq_len]
+    if over and too_long == "refuse":
+        raise UserError(
+            f"{len(over)} of {len(examples)} examples are longer than seq_len={seq_len}, the longest {max(lengths)}; "
+            "raise seq_len, or ask for long examples to be dropped"
+        )
+    bins = _assign(lengths, seq_len)
+    rows = _empty_rows(len(bins), seq_len, pad_id)
+    for row, numbers in enumerate(bins):
+        start = 0
+        for segment, number in enumerate(numbers, 1):
+            stop = start + lengths[number]
+            tokens, mask = np.asarray(examples[number].tokens), np.asarray(examples[number].mask, bool)
+            assert tokens.shape == mask.shape, "an example needs one mask entry per token"
+            rows.tokens[row, start:stop] = tokens
+            rows.loss_mask[row, start : stop - 1] = mask[1:]
+            rows.targets[row, start : stop - 1] = np.where(mask[1:], tokens[1:], pad_id)
+            rows.positions[row, start:stop] = np.arange(stop - start)
+            rows.segment_ids[row, start:stop] = segment
+            start = stop
+        rows.positions[row, start:] = np.arange(seq_len - start)
+    if not rows.loss_mask.any():
+        raise UserError(f"none of the {len(examples)} examples has a token to learn; check their masks and seq_len")
+    return BestFit(rows, over)
+
+
+def _assign(lengths: Sequence[int], seq_len: int) -> list[list[int]]:
+    """Numbers of the sequences in each row; equal lengths keep their order. Empty and too long ones are left out."""
+    bins: list[list[int]] = []
+    rooms: list[tuple[int, int]] = []
+    """Room left and row, sorted; full rows are taken out."""
+    for number in sorted(range(len(lengths)), key=lambda number: -lengths[number]):
+        length = lengths[number]
+        if not 0 < length <= seq_len:
+            continue
+        place = bisect_left(rooms, (length, -1))
+        if place == len(rooms):
+            room, row = seq_len, len(bins)
+            bins.append([])
+        else:
+            room, row = rooms.pop(place)
+        bins[row].append(number)
+        if room > length:
+            insort(rooms, (room - length, row))
+    return bins
+
+
+def _empty_rows(count: int, seq_len: int, pad_id: int) -> PackedRows:
+    shape = (count, seq_len)
+    return PackedRows(
+        tokens=np.full(shape, pad_id, np.int64),
+        targets=np.full(shape, pad_id, np.int64),
+        loss_mask=np.zeros(shape, bool),
+        positions=np.zeros(shape, np.int64),
+        segment_ids=np.full(shape, PADDING_SEGMENT, np.int64),
+    )

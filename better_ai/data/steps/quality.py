@@ -1,0 +1,107 @@
+"""A score of Python source from 0 to 1, as a weighted mean of features that each say what they measure.
+
+Every feature is a value in 0..1, larger is better, and is kept in the metadata, so that a score can be explained.
+The features look at lines and words, not at the syntax tree: about 20 MB/s on one core. The weights are a judgement:
+documentation and structure make code worth learning from; tables of data, generated names and repetition do not.
+
+Left out: what needs running or type checking, and anything learned.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from better_ai.data.step import Stepped, rejected_batch
+
+WEIGHTS = {
+    "documented": 0.20,
+    "commented": 0.10,
+    "line_shape": 0.15,
+    "identifiers": 0.15,
+    "letters": 0.15,
+    "structure": 0.15,
+    "unrepeated": 0.10,
+}
+assert abs(sum(WEIGHTS.values()) - 1) < 1e-9
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)\b", re.MULTILINE)
+_HEADER_END = re.compile(r":[ \t]*(?:#[^\n]*)?\n")
+_DOCSTRING = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*[rRuU]?[\"']")
+_STATEMENT = re.compile(
+    r"(?:async[ \t]+)?(?:def|class|if|elif|else|for|while|try|except|with|return|raise|yield|import|from)\b"
+)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A score in 0..1 and the features it is the weighted mean of."""
+
+    score: float
+    features: dict[str, float]
+
+
+def score_python(text: str) -> Quality:
+    """Score Python source."""
+    lines = [line.strip() for line in text.splitlines()]
+    filled = [line for line in lines if line]
+    if not filled:
+        return Quality(0.0, dict.fromkeys(WEIGHTS, 0.0))
+    features = {
+        "documented": _documented(text),
+        "commented": _commented(filled),
+        "line_shape": _line_shape(text),
+        "identifiers": _identifiers(text),
+        "letters": min(1.0, sum(map(str.isalpha, text)) / len(text) / 0.5),
+        "structure": min(1.0, sum(map(bool, map(_STATEMENT.match, filled))) / len(filled) / 0.25),
+        "unrepeated": len(set(filled)) / len(filled),
+    }
+    features = {name: round(value, 4) for name, value in features.items()}
+    return Quality(round(sum(WEIGHTS[name] * value for name, value in features.items()), 4), features)
+
+
+def score_quality(batch: pa.RecordBatch) -> Stepped:
+    """The step: fills in `quality_score` and adds the features to the metadata; turns nothing away."""
+    qualities = [score_python(text) for text in batch.column("content").to_pylist()]
+    metadata = [
+        json.dumps({**json.loads(old), "quality": quality.features}, sort_keys=True, ensure_ascii=False)
+        for old, quality in zip(batch.column("metadata").to_pylist(), qualities, strict=True)
+    ]
+    scored = {
+        "quality_score": pa.array([quality.score for quality in qualities], pa.float32()),
+        "metadata": pa.array(metadata, pa.string()),
+    }
+    columns = [scored.get(field.name, batch.column(field.name)) for field in batch.schema]
+    return Stepped(pa.RecordBatch.from_arrays(columns, schema=batch.schema), rejected_batch([]))
+
+
+def _documented(text: str) -> float:
+    """Share of the module, its classes and functions that open with a docstring; none defined: the module alone."""
+    definitions = [match.end() for match in _DEFINITION.finditer(text)]
+    documented = bool(_DOCSTRING.match(text)) + sum(_opens_with_docstring(text, start) for start in definitions)
+    return documented / (1 + len(definitions))
+
+
+def _opens_with_docstring(text: str, start: int) -> bool:
+    """Whether the first colon that ends a line after `start` is followed by a string; headers span few lines."""
+    end = _HEADER_END.search(text, start, start + 1000)
+    return end is not None and _DOCSTRING.match(text, end.end()) is not None
+
+
+def _commented(filled: list[str]) -> float:
+    """Comment lines against all lines: full marks from 5 % to 30 %, less for none and for files of comments."""
+    ratio = sum(line.startswith("#") for line in filled) / len(filled)
+    return min(1.0, 0.5 + ratio / 0.1, max(0.0, (1 - ratio) / 0.7))
+
+
+def _line_shape(text: str) -> float:
+    """Share of the characters that stand in lines of at most 100 characters."""
+    return sum(len(line) + 1 for line in text.split("\n") if len(line) <= 100) / (len(text) + 1)
+
+
+def _identifiers(text: str) -> float:
+    """Variety of words: distinct ones against the square root of all, as their number grows with length."""
+    words = _WORD.findall(text)
+    return min(1.0, len(set(words)) / (4 * len(words) ** 0.5)) if words else 0.0
