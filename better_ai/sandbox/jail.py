@@ -61,7 +61,8 @@ def enter(limits: Limits, proc: int, owner: tuple[int, int]) -> None:
 
     `owner` is the (uid, gid) of this process in the namespace around it, `proc` a descriptor of a /proc.
     """
-    linux.set_dumpable(True)  # else its own id maps are not its own to write
+    linux.set_dumpable(True)  # else its own files in /proc are not its own to write
+    linux.offer_to_oom_killer(proc)
     linux.map_ids(proc, owner, _RUN_UID)
     flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
     linux.mount("tmpfs", "/tmp", "tmpfs", flags, f"size={limits.tmp_bytes},nr_inodes=1024,mode=777")

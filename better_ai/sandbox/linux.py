@@ -74,11 +74,20 @@ def map_ids(proc: int, outer: tuple[int, int], inner: int) -> None:
         ("gid_map", f"{inner} {outer[1]} 1"),
         ("uid_map", f"{inner} {outer[0]} 1"),
     ):
-        file = os.open(f"self/{name}", os.O_WRONLY, dir_fd=proc)
-        try:
-            os.write(file, text.encode())
-        finally:
-            os.close(file)
+        _write(proc, name, text)
+
+
+def offer_to_oom_killer(proc: int) -> None:
+    """Be the first to go when the machine runs out of memory."""
+    _write(proc, "oom_score_adj", "1000")
+
+
+def _write(proc: int, name: str, text: str) -> None:
+    file = os.open(f"self/{name}", os.O_WRONLY, dir_fd=proc)
+    try:
+        os.write(file, text.encode())
+    finally:
+        os.close(file)
 
 
 def mount(source: str, target: str, kind: str | None = None, flags: int = 0, options: str | None = None) -> None:
