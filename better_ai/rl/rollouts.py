@@ -175,7 +175,7 @@ def _metrics(tally: _Tally) -> dict[str, float]:
     rows = [row for group in tally.groups for row in group]
     metrics = {
         "rollout/reward_mean": statistics.fmean(row.reward for row in rows),
-        "rollout/reward_group_std": statistics.fmean(_spread(group, lambda row: row.reward) for group in tally.groups),
+        "rollout/reward_group_std": _group_std(tally.groups, lambda row: row.reward),
         "rollout/useful_groups": float(len(tally.useful)),
         "rollout/groups_without_spread_share": 1 - len(tally.useful) / len(tally.groups),
         "rollout/lost_groups": float(tally.lost),
@@ -183,13 +183,16 @@ def _metrics(tally: _Tally) -> dict[str, float]:
         "rollout/completion_length_tokens": statistics.fmean(len(row.tokens) for row in rows),
         "rollout/truncated_share": statistics.fmean(row.finish_reason == "length" for row in rows),
     }
-    for part in sorted({part for row in rows for part in row.reward_parts}):
-        metrics[f"reward/{part}_mean"] = statistics.fmean(row.reward_parts.get(part, 0.0) for row in rows)
-        metrics[f"reward/{part}_group_std"] = statistics.fmean(
-            _spread(group, lambda row, part=part: row.reward_parts.get(part, 0.0)) for group in tally.groups
-        )
+    for name in sorted({name for row in rows for name in row.reward_parts}):
+
+        def part(row: Trajectory, name: str = name) -> float:
+            return row.reward_parts.get(name, 0.0)
+
+        metrics[f"reward/{name}_mean"] = statistics.fmean(map(part, rows))
+        metrics[f"reward/{name}_group_std"] = _group_std(tally.groups, part)
     return metrics
 
 
-def _spread(group: Group, value: Callable[[Trajectory], float]) -> float:
-    return statistics.stdev(value(row) for row in group)
+def _group_std(groups: list[Group], value: Callable[[Trajectory], float]) -> float:
+    """Mean over groups of the standard deviation within the group."""
+    return statistics.fmean(statistics.stdev(map(value, group)) for group in groups)
