@@ -55,11 +55,11 @@ DISTANCE = _number(
 )  # fmt: skip
 LINEAR = _number(
     "linear", "{x} * {a} + {b}", lambda x, a, b: b + a * x,
-    "multiply {it} by {a} and add {b}", "compute {a} times {it} plus {b}", a=MEDIUM, b=LARGE, cost=2,
+    "compute {a} times {it} plus {b}", "find {b} more than {a} times {it}", a=MEDIUM, b=LARGE, cost=2,
 )  # fmt: skip
 SQUARE_PLUS = _number(
     "square_plus", "{x} * {x} + {k}", lambda x, k: x**2 + k,
-    "square {it} and add {k}", "compute the square of {it} plus {k}", k=LARGE, cost=2,
+    "compute the square of {it} plus {k}", "find {k} more than the square of {it}", k=LARGE, cost=2,
 )  # fmt: skip
 ROUND_DOWN = _number(
     "round_down", "{x} // {k} * {k}", lambda x, k: x - x % k,
@@ -67,7 +67,8 @@ ROUND_DOWN = _number(
 )  # fmt: skip
 SHIFTED_REMAINDER = _number(
     "shifted_remainder", "({x} + {a}) % {b}", lambda x, a, b: (x + a) % b,
-    "add {a} to {it} and take the result modulo {b}", "compute {it} plus {a}, modulo {b}", a=LARGE, b=MEDIUM, cost=2,
+    "compute {it} plus {a}, modulo {b}", "find the remainder of {it} plus {a} divided by {b}",
+    a=LARGE, b=MEDIUM, cost=2,
 )  # fmt: skip
 DIGIT_SUM = _number(
     "digit_sum", "sum(int(c) for c in str(abs({x})))", lambda x: sum(map(int, str(abs(x)))),

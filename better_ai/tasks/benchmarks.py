@@ -55,8 +55,10 @@ def read_mbpp(path: Path | str) -> list[Task]:
     """Read `mbpp.jsonl`: prompts are instructions, followed by the first test because only tests name the function.
 
     Solutions come with CRLF line ends, which are normalised. Set-up code (two tasks) needs the solution's names and so
-    stands at the head of the tests. The challenge tests (eleven tasks) are left out, as the published scores leave
-    them out. The split follows the paper's task ids. Raises UserError that names every bad line.
+    stands at the head of the tests. Tests that use a module which the solution imports (596) import it themselves;
+    tests that handle objects of a class which it defines (367, 601, 927) share its process. The challenge tests
+    (eleven tasks) are left out, as the published scores leave them out. The split follows the paper's task ids.
+    Raises UserError that names every bad line.
     """
     return read_records(path, _mbpp_task)
 
@@ -65,33 +67,40 @@ def _mbpp_task(record: dict[str, Any]) -> Task:
     number = record["task_id"]
     if not isinstance(number, int):
         raise ValueError(f"task_id must be an integer, found {number!r}")
-    tests = [test.replace("\r\n", "\n") for test in texts(record, "test_list")]
-    setup = text(record, "test_setup_code").replace("\r\n", "\n")
-    if not tests:
+    reference = text(record, "code").replace("\r\n", "\n")
+    setup = text(record, "test_setup_code")
+    asserts = texts(record, "test_list")
+    if not asserts:
         raise ValueError("test_list is empty")
+    tests = "".join(line.replace("\r\n", "\n") + "\n" for line in (*([setup] if setup else []), *asserts))
+    try:
+        solution, tested = ast.parse(reference).body, _names(ast.parse(tests))
+    except SyntaxError as error:
+        raise ValueError(f"not Python ({error.msg}, line {error.lineno})") from None
+    functions = [node.name for node in solution if isinstance(node, ast.FunctionDef) and node.name in tested]
+    if not functions:
+        raise ValueError("the tests call none of the solution's functions")
+    imports = [
+        ast.unparse(node) + "\n"
+        for node in solution
+        if isinstance(node, ast.Import) and tested & {alias.asname or alias.name for alias in node.names}
+    ]
+    shared = any(isinstance(node, ast.ClassDef) and node.name in tested for node in solution)
     return Task(
         id=f"MBPP/{number}",
-        prompt=f"{text(record, 'text').strip()}\nYour code should pass this test:\n{tests[0]}",
-        entry_point=_tested_function(tests[0], text(record, "code")),
-        tests="".join(line + "\n" for line in (*([setup] if setup else []), *tests)),
-        reference=text(record, "code").replace("\r\n", "\n"),
+        prompt=f"{text(record, 'text').strip()}\nYour code should pass this test:\n{asserts[0]}",
+        entry_point=functions[-1],
+        tests="".join(imports) + tests,
+        reference=reference,
         difficulty=0.5,
         tags=("mbpp",),
         split=_mbpp_split(number),
+        integrity="shared" if shared else "split",
     )
 
 
-def _tested_function(test: str, solution: str) -> str:
-    """The function of the solution that the test calls."""
-    try:
-        defined = {node.name for node in ast.parse(solution).body if isinstance(node, ast.FunctionDef)}
-        called = [node.func for node in ast.walk(ast.parse(test)) if isinstance(node, ast.Call)]
-    except SyntaxError as error:
-        raise ValueError(f"not Python ({error.msg}, line {error.lineno})") from None
-    names = [function.id for function in called if isinstance(function, ast.Name) and function.id in defined]
-    if not names:
-        raise ValueError(f"the first test calls none of the solution's functions {sorted(defined)}")
-    return names[0]
+def _names(tree: ast.Module) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _mbpp_split(number: int) -> Split:

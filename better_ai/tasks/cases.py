@@ -98,23 +98,19 @@ def _lists(numbers: list[int], strings: list[str], rng: random.Random) -> list[l
 
 
 def _texts(numbers: list[int], strings: list[str], rng: random.Random) -> list[str]:
-    marks = [mark for mark in strings if len(mark) == 1] or ["a"]
-
     def draw() -> str:
         words = [rng.choice(_WORDS) for _ in range(rng.randint(1, 3))]
-        if rng.random() < 0.6:
-            words = [_inserted(word, rng.choice(marks), rng) for word in words]
+        if strings and rng.random() < 0.6:
+            words = [_inserted(word, rng.choice(strings), rng) for word in words]
         return " ".join(words)
 
     return ["", "b", "Hello World", "noon", *(draw() for _ in range(45))]
 
 
 def _word_lists(numbers: list[int], strings: list[str], rng: random.Random) -> list[list[str]]:
-    marks = [mark for mark in strings if len(mark) == 1] or ["a"]
-
     def draw() -> str:
         word = rng.choice(_WORDS)
-        return _inserted(word, rng.choice(marks), rng) if rng.random() < 0.4 else word
+        return _inserted(word, rng.choice(strings), rng) if strings and rng.random() < 0.4 else word
 
     lists = [[draw() for _ in range(rng.randint(2, 8))] for _ in range(40)]
     repeated = [[*words[:2], *words[:2], words[0]] for words in lists[:12]]

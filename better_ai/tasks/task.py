@@ -40,6 +40,8 @@ class Task:
     """Generated tasks: the parameters of the operations, in the order of the structure."""
     prompt_kind: Literal["instruction", "code"] = "instruction"
     """Whether the prompt says in words what to write, or is the beginning of the program, to be continued."""
+    integrity: Literal["split", "shared"] = "split"
+    """Where the tests run: apart from the solution, or in its process because they handle objects that it defines."""
 
     @property
     def family(self) -> str:
@@ -91,6 +93,7 @@ def _task_of(record: dict[str, Any]) -> Task:
         split=_one_of(record, "split", SPLITS),
         parameters=tuple(parameters),
         prompt_kind=_one_of(record, "prompt_kind", ("instruction", "code")),
+        integrity=_one_of(record, "integrity", ("split", "shared")),
         **optional,
     )
 

@@ -39,7 +39,7 @@ _text = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
         difficulty=st.floats(0, 1), tags=st.lists(_text, min_size=1, max_size=3).map(tuple), language=_text,
         split=st.sampled_from(("train", "validation", "heldout")), structure=_text,
         parameters=st.lists(st.integers(-(10**6), 10**6) | _text, max_size=3).map(tuple),
-        prompt_kind=st.sampled_from(("instruction", "code")),
+        prompt_kind=st.sampled_from(("instruction", "code")), integrity=st.sampled_from(("split", "shared")),
     )
 )  # fmt: skip
 def test_any_task_survives_the_round_trip(tmp_path_factory: pytest.TempPathFactory, task: Task) -> None:
@@ -147,6 +147,7 @@ def test_mbpp_sets_up_after_the_solution_and_has_plain_line_ends(tmp_path: Path)
     )
     assert [task.split for task in (few, test, validation, train)] == ["train", "heldout", "validation", "train"]
     assert test.entry_point == "get"
+    assert test.integrity == "shared"
     assert "\r" not in test.reference + test.tests
     assert test.prompt == ("Write a function to make a node.\nYour code should pass this test:\nassert get(root) == 3")
     names: dict = {}
@@ -154,11 +155,22 @@ def test_mbpp_sets_up_after_the_solution_and_has_plain_line_ends(tmp_path: Path)
     exec(test.tests, names)
 
 
+def test_mbpp_tests_import_what_they_borrowed_from_the_solution(tmp_path: Path) -> None:
+    change = {
+        "code": "import sys\r\nimport re\r\ndef get(x):\r\n    return sys.getsizeof(x)",
+        "test_setup_code": "",
+        "test_list": ["assert get(1) == sys.getsizeof(1)"],
+    }
+    (task,) = read_mbpp(_file(tmp_path / "mbpp.jsonl", MBPP | change))
+    assert task.tests == "import sys\nassert get(1) == sys.getsizeof(1)\n"
+    assert task.integrity == "split"
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
         ({"test_list": []}, "test_list is empty"),
-        ({"test_list": ["assert other(1)"]}, "calls none of the solution's functions"),
+        ({"test_list": ["assert other(1)"]}, "the tests call none of the solution's functions"),
         ({"code": "def get(:"}, "not Python"),
         ({"task_id": "x"}, "task_id must be an integer"),
     ],
