@@ -7,8 +7,9 @@ from better_ai.training.metrics import read_metrics
 from better_ai.training.objective import Objective, ObjectiveOutput
 from better_ai.training.precision import compute_dtype
 from better_ai.training.result import StepReport, TrainingResult
-from better_ai.training.sources import BatchSource, ReportingSource
+from better_ai.training.sources import BatchSource, PackedRowsSource, ReportingSource
 from better_ai.training.trainer import Trainer
+from better_ai.training.validation import bits_per_byte
 
 __all__ = [
     "Batch",
@@ -16,12 +17,14 @@ __all__ = [
     "CausalLMObjective",
     "Objective",
     "ObjectiveOutput",
+    "PackedRowsSource",
     "PeakMemory",
     "ReportingSource",
     "StepReport",
     "TokenBatch",
     "Trainer",
     "TrainingResult",
+    "bits_per_byte",
     "compute_dtype",
     "read_metrics",
 ]

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from better_ai.training.batch import Batch
+import numpy as np
+import torch
+
+from better_ai.data import PackedRows, RowLoader
+from better_ai.data.loader import Rows
+from better_ai.training.batch import Batch, TokenBatch
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch, covariant=True)
 
@@ -31,3 +36,30 @@ class ReportingSource(Protocol):
     def step_metrics(self) -> dict[str, float]:
         """Finite values by name, `area/thing_unit`; they join the step's metrics."""
         ...
+
+
+class PackedRowsSource:
+    """Packed documents or conversations, in the order of a loader whose batches are the micro-batches."""
+
+    def __init__(self, loader: RowLoader, gradient_accumulation_steps: int = 1) -> None:
+        self.loader, self.gradient_accumulation_steps = loader, gradient_accumulation_steps
+
+    def next_step(self) -> list[TokenBatch]:
+        return [_token_batch(self.loader.next_batch()) for _ in range(self.gradient_accumulation_steps)]
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.loader.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.loader.load_state_dict(state)
+
+    @staticmethod
+    def batches(rows: Rows, batch_size: int) -> list[TokenBatch]:
+        """All rows once, in order, for validation."""
+        numbers = np.arange(len(rows))
+        return [_token_batch(rows.take(part)) for part in np.split(numbers, range(batch_size, len(rows), batch_size))]
+
+
+def _token_batch(rows: PackedRows) -> TokenBatch:
+    arrays = (rows.tokens, rows.targets, rows.loss_mask, rows.positions, rows.segment_ids)
+    return TokenBatch(*(torch.from_numpy(array) for array in arrays))

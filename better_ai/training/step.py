@@ -1,7 +1,7 @@
 """The gradient of one optimizer step, summed over its micro-batches."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,7 @@ from better_ai.training.objective import Objective
 
 @dataclass(frozen=True)
 class StepValues:
-    """What one step measured: the mean loss and metrics over its weight, the gradient's norm before clipping.
-
-    A metric that has no finite value is left out.
-    """
+    """What one step measured: the mean loss and metrics over its weight, the gradient's norm before clipping."""
 
     loss: float
     grad_norm: float
@@ -70,4 +67,9 @@ def finish_gradients(model: Transformer, means: dict[str, Tensor], *, grad_clip:
             f"training diverged at step {step}: loss {loss}, gradient norm {grad_norm}; the last checkpoint is from "
             "before this step. Lower the learning rate, lengthen the warm-up or clip the gradient, and start anew"
         )
-    return StepValues(loss, grad_norm, {name: value for name, value in measured.items() if math.isfinite(value)})
+    return StepValues(loss, grad_norm, finite(measured))
+
+
+def finite(values: Mapping[str, float]) -> dict[str, float]:
+    """The values a record can hold: JSON has no NaN, which is what the average of nothing comes to."""
+    return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -18,7 +18,7 @@ from better_ai.errors import ConfigError
 from better_ai.model import Transformer
 from better_ai.training.checkpoint import Checkpoint, CheckpointFolder
 from better_ai.training.interrupt import deferred_interrupt
-from better_ai.training.memory import PeakMemory, keep_freed_memory
+from better_ai.training.memory import PeakMemory, freed_memory_kept
 from better_ai.training.metrics import MetricsLog
 from better_ai.training.objective import Objective
 from better_ai.training.optim import Optimizers
@@ -27,7 +27,7 @@ from better_ai.training.randomness import kept_rng, rng_state, seed_rng, set_rng
 from better_ai.training.result import StepReport, TrainingResult
 from better_ai.training.schedule import lr_multiplier
 from better_ai.training.sources import BatchSource, ReportingSource
-from better_ai.training.step import accumulate_gradients, finish_gradients
+from better_ai.training.step import accumulate_gradients, finish_gradients, finite
 from better_ai.training.threads import torch_threads
 
 log = logging.getLogger(__name__)
@@ -69,9 +69,8 @@ class Trainer:
             )
         self.model, self.objective, self.batches, self.config = model, objective, batches, config
         self.validate, self.on_step, self.stop = validate, on_step, stop
-        device = next(model.parameters()).device
-        self._dtype = compute_dtype(config.bf16, device)
-        self._optimizers = Optimizers(model, config, newton_schulz_dtype=compute_dtype("auto", device))
+        self._device = next(model.parameters()).device
+        self._dtype = compute_dtype(config.bf16, self._device)
         self._so_far = TrainingResult()
         self._metrics = MetricsLog(folder / "metrics.jsonl") if folder else None
         self._checkpoints = (
@@ -87,8 +86,8 @@ class Trainer:
         nothing to learn from; BetterAIError when the loss or gradient stops being finite; ArtifactError for a damaged
         or foreign checkpoint and for a full disk.
         """
-        keep_freed_memory()
         with (
+            freed_memory_kept(),
             torch_threads(self.config.num_threads) as threads,
             _computing_in(self.model, self._dtype),
             deferred_interrupt() as interrupt,
@@ -122,7 +121,7 @@ class Trainer:
         so_far.steps, so_far.tokens = step, so_far.tokens + tokens
         metrics = values.metrics
         if isinstance(self.batches, ReportingSource):
-            metrics |= self.batches.step_metrics()
+            metrics |= finite(self.batches.step_metrics())
         report = StepReport(
             step=step,
             max_steps=config.max_steps,
@@ -148,7 +147,7 @@ class Trainer:
         if self.validate is None:
             return
         with torch.no_grad(), kept_rng():
-            values = self.validate(self.model)
+            values = finite(self.validate(self.model))
         self._so_far.validation.append({"step": self._so_far.steps, **values})
         if self._metrics:
             self._metrics.write(self._so_far.steps, values)
@@ -156,6 +155,8 @@ class Trainer:
     def _begin(self, threads: int) -> None:
         """Resume from the newest checkpoint, or start from the seed."""
         self._so_far = TrainingResult()
+        newton_schulz_dtype = compute_dtype("auto", self._device)
+        self._optimizers = Optimizers(self.model, self.config, newton_schulz_dtype=newton_schulz_dtype)
         self.model.zero_grad(set_to_none=True)
         checkpoint = self._checkpoints.load_newest() if self._checkpoints else None
         if checkpoint is None:

@@ -87,6 +87,34 @@ def test_a_source_may_report_on_its_steps() -> None:
     assert result.metrics["rollout/reward"] == 0.25
 
 
+def test_values_that_are_no_numbers_are_left_out_of_the_records(tmp_path: Path) -> None:
+    class Unscored(ByteBatches):
+        def step_metrics(self) -> dict[str, float]:
+            return {"rollout/reward": float("nan"), "rollout/count": 0.0}
+
+    validate = lambda _: {"validation/x": float("inf"), "validation/y": 2.0}  # noqa: E731
+    trainer = Trainer(
+        tiny_model(), CausalLMObjective(), Unscored(), tiny_config(max_steps=1), folder=tmp_path, validate=validate
+    )
+    result = trainer.run()
+    assert result.validation == [{"step": 1, "validation/y": 2.0}]
+    assert "rollout/count" in result.metrics and "rollout/reward" not in result.metrics
+
+
+def test_a_run_without_a_folder_can_be_run_again_from_new_optimizer_state() -> None:
+    model = tiny_model()
+    trainer = tiny_trainer(model=model)
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    source_start = trainer.batches.state_dict()
+    ends = []
+    for _ in range(2):
+        model.load_state_dict(start)
+        trainer.batches.load_state_dict(source_start)
+        trainer.run()
+        ends.append(weights(model))
+    assert torch.equal(*ends)
+
+
 def test_fsdp_is_refused() -> None:
     config = TrainingConfig(batch_size=32, bf16=False, distributed_backend="fsdp")
     with pytest.raises(ConfigError, match="'fsdp', but this version trains in one process"):
