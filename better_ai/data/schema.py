@@ -17,7 +17,7 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("language", pa.string(), nullable=False),
         pa.field("source", pa.string(), nullable=False),
         pa.field("license", pa.string(), nullable=False),
-        pa.field("quality_score", pa.float32(), nullable=True),
+        pa.field("quality_score", pa.float64(), nullable=True),
         pa.field("metadata", pa.string(), nullable=False),
     ]
 )

@@ -94,12 +94,11 @@ class TokenShard:
 
 
 def write_token_shard(documents: Iterable[str], tokenizer: Tokenizer, out: Path | str) -> TokenShard:
-    """Tokenise texts into the folder `out`; the manifest is written last, so a folder that has one is whole.
+    """Tokenise texts into the folder `out`; the manifest is written last and fits nothing but these files.
 
     Raises UserError when there are no documents, ArtifactError when `out` cannot be written.
     """
     out = Path(out)
-    (out / MANIFEST_FILE).unlink(missing_ok=True)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
     offsets, num_bytes = [0], 0
     with atomic_write(out / TOKENS_FILE) as temporary, temporary.open("wb") as file:

@@ -46,7 +46,7 @@ def quality_gate(min_quality: float) -> Step:
 
     def step(batch: pa.RecordBatch) -> Stepped:
         scores = batch.column("quality_score").to_pylist()
-        reasons = [None if score >= min_quality else f"scores {score:.3f}, less than {min_quality}" for score in scores]
+        reasons = [None if score >= min_quality else f"scores {score}, less than {min_quality}" for score in scores]
         return reject_rows(batch, "quality", reasons)
 
     return step

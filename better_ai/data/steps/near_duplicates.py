@@ -23,7 +23,7 @@ NGRAM = 5
 PERMUTATIONS = 128
 BANDS = 32
 SKETCH_SLACK = 0.15
-"""How far the estimate from 128 permutations may fall below the threshold: 3.5 standard deviations at 0.5 or more."""
+"""How far the estimate from 128 permutations may fall below the threshold: 3.4 standard deviations or more."""
 
 _BASE = 0x9E3779B97F4A7C15
 _PERMUTATION_CHUNK = 2048
@@ -89,12 +89,13 @@ def _find(shingles: list[np.ndarray], order: list[int], threshold: float) -> dic
         kept = sorted({twin for key in keys for twin in buckets.get(key, ())})
         estimates = (signatures[kept] == signature).mean(1) if kept else ()
         near = [twin for twin, estimate in zip(kept, estimates, strict=True) if estimate >= threshold - SKETCH_SLACK]
-        similarity, twin = max(((jaccard(shingles[row], shingles[twin]), -twin) for twin in near), default=(0.0, 0))
-        if similarity >= threshold:
-            removed[row] = (-twin, similarity)
-            continue
-        for key in keys:
-            buckets[key].append(row)
+        similarities = [jaccard(shingles[row], shingles[twin]) for twin in near]
+        if max(similarities, default=0.0) >= threshold:
+            most = max(similarities)
+            removed[row] = (near[similarities.index(most)], most)
+        else:
+            for key in keys:
+                buckets[key].append(row)
     return removed
 
 

@@ -70,7 +70,7 @@ def score_quality(batch: pa.RecordBatch) -> Stepped:
         for old, quality in zip(batch.column("metadata").to_pylist(), qualities, strict=True)
     ]
     scored = {
-        "quality_score": pa.array([quality.score for quality in qualities], pa.float32()),
+        "quality_score": pa.array([quality.score for quality in qualities], pa.float64()),
         "metadata": pa.array(metadata, pa.string()),
     }
     columns = [scored.get(field.name, batch.column(field.name)) for field in batch.schema]
