@@ -5,6 +5,7 @@ and gives itself away. Not caught: a solution that recognises the controls, or a
 """
 
 import ast
+from typing import Any
 
 
 def with_canary(tests: str) -> str:
@@ -81,25 +82,23 @@ def _is_literal(node: ast.expr) -> bool:
 
 
 def _other(literal: ast.expr) -> ast.expr:
-    """A literal of the same type that equals no value the first one equals, also within a tolerance."""
-    value = ast.literal_eval(literal)
+    """The literal with every value in it changed, its type and (unless it is empty) its length kept."""
+    return ast.parse(repr(_changed(ast.literal_eval(literal))), mode="eval").body
+
+
+def _changed(value: Any) -> Any:
     match value:
         case bool():
-            value = not value
+            return not value
         case int() | float() | complex():
-            value = value * 2 + 1009
+            return value * 2 + 1009  # further than any tolerance
         case str():
-            value += "~"
+            return value + "~"
         case bytes():
-            value += b"~"
-        case list():
-            value = [*value, "~"]
-        case tuple():
-            value = (*value, "~")
-        case set():
-            value = value | {"~"}
+            return value + b"~"
+        case list() | tuple() | set():
+            return type(value)([_changed(item) for item in value] or ["~"])
         case dict():
-            value = value | {"~": "~"}
+            return {key: _changed(item) for key, item in value.items()} or {"~": "~"}
         case _:
-            value = "~"
-    return ast.parse(repr(value), mode="eval").body
+            return "~"

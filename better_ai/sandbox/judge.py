@@ -125,12 +125,12 @@ def _verdict(outcome: Outcome, limits: Limits, integrity: Integrity) -> Verdict:
 
 
 def _reason(said: str, main: Ending, solution: Ending, limits: Limits) -> str:
-    if solution.timed_out:
-        return f"the solution reached its CPU limit of {limits.cpu_seconds} s"
-    if main.timed_out and main.signal == signal.SIGKILL:
-        if main.cpu_seconds >= 0.98 * limits.cpu_seconds:
-            return f"the tests reached the CPU limit of {limits.cpu_seconds} s"
+    if main.hit_wall_limit:
         return f"the wall limit of {limits.wall_seconds:g} s was reached"
+    if main.hit_cpu_limit:
+        return f"the tests reached the CPU limit of {limits.cpu_seconds} s"
+    if solution.hit_cpu_limit and main.exit_code == programs.BROKE_OFF:  # else it was only stopped at the end
+        return f"the solution reached the CPU limit of {limits.cpu_seconds} s"
     if main.signal:
         return f"the tests were ended by {signal.Signals(main.signal).name}"
     return said.strip() or f"the tests ended early with exit status {main.exit_code}"

@@ -17,7 +17,7 @@ from better_ai.sandbox.limits import Limits
 
 Role = Literal["program", "tests", "solution", "shared"]
 READY, REFUSED = b"ready", b"refused "  # the jail's first message
-_ENDING = struct.Struct("=?iiddq")
+_ENDING = struct.Struct("=??iiddq")
 _MAX_MESSAGE_BYTES = 4096
 
 
@@ -25,12 +25,17 @@ _MAX_MESSAGE_BYTES = 4096
 class Ending:
     """How a process ended. `exit_code` counts if `signal` is 0."""
 
-    timed_out: bool
+    hit_wall_limit: bool
+    hit_cpu_limit: bool
     exit_code: int
     signal: int
     wall_seconds: float
     cpu_seconds: float
     peak_memory_bytes: int
+
+    @property
+    def timed_out(self) -> bool:
+        return self.hit_wall_limit or self.hit_cpu_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class Reply:
         return cls(main, solution, data[2 * _ENDING.size :].decode("utf-8", "replace"))
 
 
-NOT_RUN = Ending(timed_out=False, exit_code=0, signal=0, wall_seconds=0.0, cpu_seconds=0.0, peak_memory_bytes=0)
+NOT_RUN = Ending(False, False, 0, 0, 0.0, 0.0, 0)
 
 
 def payload(role: Role, **parts: str) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from better_ai.sandbox.wire import CannotCross, Link, LinkError, decode, encode
 
-PASSED, FAILED, CANNOT_SPLIT = 0, 1, 2
+PASSED, FAILED, BROKE_OFF, CANNOT_SPLIT = range(4)
 _REASON_CHARACTERS = 300
 _MUTABLE = (list, dict, set, bytearray)
 
@@ -118,7 +118,7 @@ def run_tests(tests: str, entry_point: str, link: Link) -> int:
             try:
                 return _call(link, name, arguments, keywords)
             except LinkError as error:  # not raised further: the tests could catch it
-                _leave(FAILED, f"the solution broke off: {error}")
+                _leave(BROKE_OFF, f"the solution broke off: {error}")
             except CannotCross as error:
                 _leave(
                     CANNOT_SPLIT, f"the tests pass {name!r} a value of type {error}, which cannot cross to the solution"
@@ -130,7 +130,7 @@ def run_tests(tests: str, entry_point: str, link: Link) -> int:
     try:
         loaded = link.receive()
     except LinkError as error:
-        return _report(FAILED, f"the solution does not load: {error}")
+        return _report(BROKE_OFF, f"the solution does not load: {error}")
     if loaded != {"ready": True}:
         return _report(FAILED, f"the solution does not load: {_raised(loaded.get('load'), loaded.get('message'))}")
     return _run_tests_in(_Names(remote), tests, entry_point, remote(entry_point))

@@ -19,7 +19,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -33,6 +33,7 @@ PRELOADED = """
     abc bisect cmath collections contextlib copy dataclasses datetime decimal enum fractions functools hashlib heapq
     itertools json math numbers operator random re statistics string struct time traceback typing
 """
+_CPU_LIMIT_REACHED = 0.5  # of the limit, which the kernel counts in ticks, as seen in the exact time it reports
 _CONTROL_ERRORS = (OSError, ImportError, ValueError)
 
 
@@ -146,14 +147,18 @@ class _Run:
     setup: int
     started: float
 
-    def wait(self) -> tuple[orders.Ending, str]:
+    def wait(self, limits: Limits, *, hit_wall_limit: bool = False) -> tuple[orders.Ending, str]:
         _, status, usage = os.wait4(self.pid, 0)
+        signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        cpu_seconds = usage.ru_utime + usage.ru_stime
         ending = orders.Ending(
-            timed_out=False,
+            hit_wall_limit=hit_wall_limit,
+            # At the limit comes a plain SIGKILL. No process inside can send one to the first of its namespace.
+            hit_cpu_limit=signal_number == signal.SIGKILL and cpu_seconds >= _CPU_LIMIT_REACHED * limits.cpu_seconds,
             exit_code=os.WEXITSTATUS(status),
-            signal=os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+            signal=signal_number,
             wall_seconds=time.monotonic() - self.started,
-            cpu_seconds=usage.ru_utime + usage.ru_stime,
+            cpu_seconds=cpu_seconds,
             peak_memory_bytes=usage.ru_maxrss * 1024,
         )
         setup_error = os.read(self.setup, 1024).decode("utf-8", "replace")
@@ -163,9 +168,9 @@ class _Run:
 
 def _run_alone(ground: Ground, limits: Limits, reply: int, payload: int, stdout: int, stderr: int) -> orders.Reply:
     run = _start(ground, limits, payload, stdout, stderr, link=-1)
-    timed_out = _await(run.pid, limits.wall_seconds, reply)
-    ending, setup_error = run.wait()
-    return orders.Reply(_timed(ending, timed_out, limits), orders.NOT_RUN, setup_error)
+    late = _await(run.pid, limits.wall_seconds, reply)
+    ending, setup_error = run.wait(limits, hit_wall_limit=late)
+    return orders.Reply(ending, orders.NOT_RUN, setup_error)
 
 
 def _judge_pair(
@@ -180,23 +185,17 @@ def _judge_pair(
             tests = _start(ground, limits, payload, stdout, stderr, link=near.fileno())
         except OSError:
             os.kill(solution.pid, signal.SIGKILL)
-            solution.wait()
+            solution.wait(limits)
             raise
-    timed_out = _await(tests.pid, limits.wall_seconds, reply)
-    main, setup_error = tests.wait()
+    late = _await(tests.pid, limits.wall_seconds, reply)
+    main, setup_error = tests.wait(limits, hit_wall_limit=late)
     os.kill(solution.pid, signal.SIGKILL)
-    other, other_setup_error = solution.wait()
-    return orders.Reply(_timed(main, timed_out, limits), _timed(other, False, limits), setup_error or other_setup_error)
-
-
-def _timed(ending: orders.Ending, timed_out: bool, limits: Limits) -> orders.Ending:
-    """A kill at the CPU limit is a time-out as well: the kernel sends a plain SIGKILL for it."""
-    out_of_cpu = ending.signal == signal.SIGKILL and ending.cpu_seconds >= 0.98 * limits.cpu_seconds
-    return replace(ending, timed_out=timed_out or out_of_cpu)
+    other, other_setup_error = solution.wait(limits)
+    return orders.Reply(main, other, setup_error or other_setup_error)
 
 
 def _await(pid: int, seconds: float, reply: int) -> bool:
-    """Wait for a run; kill it (and with it its whole namespace) at the wall limit or when the host stops waiting."""
+    """Wait for a run and kill it, hence its whole namespace, when the host stops waiting or (then True) time is up."""
     pidfd = os.pidfd_open(pid)
     try:
         poller = select.poll()
