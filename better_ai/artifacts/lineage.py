@@ -33,7 +33,7 @@ def lineage(run: Path) -> list[LineageNode]:
         for name, identity in manifest.inputs.items():
             if identity not in by_id:
                 raise ArtifactError(
-                    f"{folder} was made from {name} {identity[:12]}, which is not in {run} any more; run the recipe again"
+                    f"{folder} was made from {name} {identity[:12]}, which is no longer in {run}; run the recipe again"
                 )
         parents = tuple(dict.fromkeys(by_id[identity] for identity in manifest.inputs.values()))
         nodes.append(LineageNode(folder.name, folder, manifest, parents))

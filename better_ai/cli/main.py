@@ -5,8 +5,8 @@ import os
 import sys
 from typing import Annotated
 
-# GNU OpenMP reads these when torch loads it. Idle threads that spin for long starve other processes on a shared machine:
-# a short spin costs nothing on a quiet one and saves two thirds of a training step on a busy one.
+# GNU OpenMP reads this when torch loads it. Idle threads that spin for long starve their neighbours on a shared
+# machine: a short spin costs nothing on a quiet one and saves two thirds of a training step on a busy one.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import typer

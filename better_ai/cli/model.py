@@ -27,22 +27,16 @@ def describe(
     if as_json:
         typer.echo(json.dumps(described, indent=2))
         return
-    table = Table(
-        "model", "parameters", "active", "of these embeddings", "GFLOP per token (training)", "KV bytes per token"
-    )
+    table = Table()
+    for title in ("model", "parameters", "active per token", "training GFLOP per token"):
+        table.add_column(title, justify="left" if title == "model" else "right", no_wrap=title == "model")
     for row in described:
-        table.add_row(
-            row["name"],
-            f"{row['parameters']:,}",
-            f"{row['active_parameters']:,}",
-            f"{row['embedding_parameters']:,}",
-            f"{row['training_flops_per_token'] / 1e9:,.3f}",
-            f"{row['kv_cache_bytes_per_token']:,}",
-        )
+        counts = (f"{row[key]:,}" for key in ("parameters", "active_parameters"))
+        table.add_row(row["name"], *counts, f"{row['training_flops_per_token'] / 1e9:,.2f}")
     console = Console(highlight=False)
     console.print(table)
     if model:
-        console.print_json(data=described[0]["config"])
+        console.print_json(data=described[0])
 
 
 @app.command("import")

@@ -19,7 +19,7 @@ MODEL_PRESETS: dict[str, ModelConfig] = {
         moe=MoEConfig(num_experts=16, num_experts_per_token=2, shared_expert_dim=6144),
     ),
     "blueprint-700m": ModelConfig(
-        vocab_size=65_536, hidden_dim=1536, num_layers=22, num_attention_heads=24, num_key_value_heads=8,
+        vocab_size=65_536, hidden_dim=1536, num_layers=24, num_attention_heads=24, num_key_value_heads=8,
         ffn_dim=4096, max_seq_len=4096,
     ),
     "devmentor-350m": ModelConfig(

@@ -17,7 +17,8 @@ from better_ai.errors import ArtifactError, UserError
 class Rows(Protocol):
     """Rows that can be made on demand: `PackedRows` and `ConcatenatedRows` are such."""
 
-    tokens: np.ndarray
+    @property
+    def tokens(self) -> np.ndarray: ...
 
     def __len__(self) -> int: ...
 

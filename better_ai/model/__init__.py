@@ -1,6 +1,6 @@
 """The transformer, its caches and losses, and its formats on disk."""
 
-from better_ai.model.checkpoint import from_pretrained
+from better_ai.model.checkpoint import from_pretrained, read_config
 from better_ai.model.cross_entropy import linear_cross_entropy
 from better_ai.model.kv import KeyValues, KVCache, RecordedKV, SharedPrefix
 from better_ai.model.logprobs import token_logprobs
@@ -20,5 +20,6 @@ __all__ = [
     "flops_per_token",
     "from_pretrained",
     "linear_cross_entropy",
+    "read_config",
     "token_logprobs",
 ]

@@ -32,26 +32,43 @@ def from_pretrained(path: str | Path) -> Transformer:
     is not supported, ArtifactError when files are damaged or do not fit each other; both name what is wrong.
     """
     folder = Path(path)
-    if not (folder / CONFIG_FILE).is_file():
-        raise UserError(f"{folder} holds no model: {CONFIG_FILE} is missing; name the folder that contains it")
-    values = read_json(folder / CONFIG_FILE)
-    where = str(folder / CONFIG_FILE)
-    if not isinstance(values, dict):
-        raise ArtifactError(f"{where} is not a JSON object; expected a model's configuration")
-    native = values.get("format") == FORMAT
-    config = ModelConfig.parse(values.get("model"), where=where) if native else import_config(values, where)
+    values = _config_values(folder)
+    config = _config_of(values, folder)
     with torch.device("meta"):
         model = Transformer(config)
     expected = {name: parameter.shape for name, parameter in model.named_parameters()}
     layout = (
         {name: Packing(((name,),), (shape[0],)) for name, shape in expected.items()}
-        if native
+        if _is_native(values)
         else packings(config, values["model_type"])
     )
     weights = WeightFiles(folder)
     weights.expect({name for packing in layout.values() for names in packing.names for name in names})
     model.load_state_dict({name: _load(weights, name, layout[name], expected[name]) for name in expected}, assign=True)
     return model
+
+
+def read_config(path: str | Path) -> ModelConfig:
+    """The configuration of the model in a folder, without its weights; raises as `from_pretrained` does."""
+    return _config_of(_config_values(Path(path)), Path(path))
+
+
+def _config_values(folder: Path) -> dict[str, Any]:
+    if not (folder / CONFIG_FILE).is_file():
+        raise UserError(f"{folder} holds no model: {CONFIG_FILE} is missing; name the folder that contains it")
+    values = read_json(folder / CONFIG_FILE)
+    if not isinstance(values, dict):
+        raise ArtifactError(f"{folder / CONFIG_FILE} is not a JSON object; expected a model's configuration")
+    return values
+
+
+def _is_native(values: Mapping[str, Any]) -> bool:
+    return values.get("format") == FORMAT
+
+
+def _config_of(values: dict[str, Any], folder: Path) -> ModelConfig:
+    where = str(folder / CONFIG_FILE)
+    return ModelConfig.parse(values.get("model"), where=where) if _is_native(values) else import_config(values, where)
 
 
 def save_pretrained(

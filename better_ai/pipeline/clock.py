@@ -2,12 +2,13 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import psutil
-
 from better_ai.artifacts import read_json, write_json
+from better_ai.training import PeakMemory
 
 CLOCK = "clock.json"
 SAVE_EVERY_SECONDS = 5.0
@@ -25,12 +26,11 @@ class Usage:
 
 
 class StageClock:
-    """Started with the stage; `tick` now and then keeps what a killed run has used."""
+    """Runs with the stage; `tick` now and then keeps what a killed run has used."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / CLOCK
+    def __init__(self, folder: Path, peak: PeakMemory) -> None:
+        self.path, self.peak = folder / CLOCK, peak
         self.before = Usage(**read_json(self.path)) if self.path.exists() else Usage()
-        _reset_peak_memory()
         self.wall, self.cpu = time.monotonic(), _cpu_seconds()
         self.saved = self.wall
 
@@ -38,7 +38,7 @@ class StageClock:
         return Usage(
             seconds=self.before.seconds + time.monotonic() - self.wall,
             cpu_seconds=self.before.cpu_seconds + _cpu_seconds() - self.cpu,
-            peak_memory_bytes=max(self.before.peak_memory_bytes, _peak_memory_bytes()),
+            peak_memory_bytes=max(self.before.peak_memory_bytes, self.peak.bytes),
             runs=self.before.runs + 1,
         )
 
@@ -53,23 +53,17 @@ class StageClock:
         return usage
 
 
+@contextmanager
+def stage_clock(folder: Path) -> Iterator[StageClock]:
+    """A clock over the block; saved at its end, however it ends."""
+    with PeakMemory() as peak:
+        clock = StageClock(folder, peak)
+        try:
+            yield clock
+        finally:
+            clock.save()
+
+
 def _cpu_seconds() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def _reset_peak_memory() -> None:
-    """Linux can start the peak anew; elsewhere the peak is the process's so far."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _peak_memory_bytes() -> int:
-    try:
-        status = Path("/proc/self/status").read_text()
-        return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        info = psutil.Process().memory_info()
-        return int(getattr(info, "peak_wset", info.rss))

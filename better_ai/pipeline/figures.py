@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 INK, GRID, ACCENT = "#1f2933", "#d9dee5", "#2563eb"
 SYSTEM_COLORS = {"baseline": "#94a3b8", "pretrain": "#c08a3e", "sft": "#0f9d7a", "rl": "#2563eb"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "better-ai",
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -29,7 +29,11 @@ STYLE = {
 
 
 def curve(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x: str, y: str, colors: Mapping[str, str] | None = None
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    x: str,
+    y: str,
+    colors: Mapping[str, str] | None = None,
 ) -> str:
     """Lines over steps; a series of many points is drawn pale under its running mean."""
     with matplotlib.rc_context(STYLE):
@@ -54,7 +58,9 @@ def pass_at_k_bars(systems: Mapping[str, Mapping[str, Any]], ks: Sequence[int]) 
         figure, axes = _canvas(width=7.6)
         width = 0.8 / len(systems)
         for index, (name, figures) in enumerate(systems.items()):
-            known = [(place, figures["pass_at_k"][str(k)]) for place, k in enumerate(ks) if str(k) in figures["pass_at_k"]]
+            known = [
+                (place, figures["pass_at_k"][str(k)]) for place, k in enumerate(ks) if str(k) in figures["pass_at_k"]
+            ]
             xs = [place + (index - (len(systems) - 1) / 2) * width for place, _ in known]
             values = [100 * point["value"] for _, point in known]
             errors = [

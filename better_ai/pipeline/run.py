@@ -8,7 +8,7 @@ from pathlib import Path
 from better_ai.artifacts import Manifest, StageFolder, run_lock
 from better_ai.config import Recipe
 from better_ai.errors import UserError
-from better_ai.pipeline.clock import StageClock
+from better_ai.pipeline.clock import StageClock, stage_clock
 from better_ai.pipeline.stage import Progress, Silent, Stage, StageContext
 
 
@@ -69,17 +69,15 @@ def _run_stage(recipe: Recipe, stage: Stage, run: Path, done: dict[str, Manifest
         progress.end(stage.name, skipped=True, seconds=time.monotonic() - started)
         return folder.manifest
     partial = folder.begin()
-    clock = StageClock(partial)
-    context = StageContext(
-        recipe=recipe,
-        folder=partial,
-        inputs={name: run / name for name in stage.inputs},
-        progress=_Ticking(progress, clock),
-    )
-    try:
+    with stage_clock(partial) as clock:
+        context = StageContext(
+            recipe=recipe,
+            folder=partial,
+            inputs={name: run / name for name in stage.inputs},
+            progress=_Ticking(progress, clock),
+        )
         result = stage.work(context)
-    finally:
-        usage = clock.save()
+    usage = clock.save()
     manifest = folder.finish(
         products=result.products, metrics={"usage": asdict(usage), **result.metrics}, discard=result.discard
     )

@@ -62,7 +62,7 @@ class Trained:
         room = self.model.config.max_seq_len - len(tokens)
         if room < 1:
             raise UserError(
-                f"the prompt has {len(tokens)} tokens and the model's context {self.model.config.max_seq_len}; shorten it"
+                f"the prompt has {len(tokens)} tokens, the model's context {self.model.config.max_seq_len}; shorten it"
             )
         sampling = {**sampling, "max_new_tokens": min(sampling["max_new_tokens"], room)}
         return Request(prompt_tokens=tokens, sampling=SamplingParams(**sampling))

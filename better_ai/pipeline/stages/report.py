@@ -1,0 +1,160 @@
+"""Stage `report`: one self-contained HTML file, and the summary for machines."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+import better_ai
+from better_ai.artifacts import Manifest, atomic_write, lineage
+from better_ai.config import Recipe
+from better_ai.pipeline import figures
+from better_ai.pipeline.stage import StageContext, StageResult
+from better_ai.pipeline.stages.evaluate import answers_file, read_answers
+from better_ai.pipeline.stages.tasks import FILES
+from better_ai.pipeline.training import METRICS
+from better_ai.tasks import read_tasks
+from better_ai.training import read_metrics
+
+REPORT = "report.html"
+NUM_SAMPLES = 6
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+
+def work(context: StageContext) -> StageResult:
+    """Collect what the stages recorded and render it."""
+    manifests = {name: Manifest.read(folder) for name, folder in context.inputs.items()}
+    run = next(iter(context.inputs.values())).parent
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    page = environment.get_template("report.html.j2").render(
+        run=context.recipe.name,
+        version=better_ai.__version__,
+        recipe=yaml.safe_dump(context.recipe.model_dump(mode="json"), sort_keys=False),
+        environment=yaml.safe_dump(manifests["rl"].environment),
+        usage={name: manifest.metrics["usage"] for name, manifest in manifests.items()},
+        nodes=[
+            {"name": node.name, "id": node.manifest.content_id[:12], "parents": node.parents}
+            for node in lineage(run)
+            if node.name in manifests
+        ],
+        **_headline(context.recipe, manifests),
+        **_results(context, manifests),
+    )
+    with atomic_write(context.folder / REPORT) as temporary:
+        temporary.write_text(page, "utf-8")
+    return StageResult(products=[], metrics={})
+
+
+def _headline(recipe: Recipe, manifests: dict[str, Manifest]) -> dict[str, Any]:
+    """The opening sentence and the figures one looks at first."""
+    pretrain, evaluation = manifests["pretrain"].metrics, manifests["evaluate"].metrics
+    gain, first = (
+        evaluation["rl_minus_sft"],
+        {name: system["pass_at_k"]["1"]["value"] for name, system in evaluation["systems"].items()},
+    )
+    seconds = sum(manifest.metrics["usage"]["seconds"] for manifest in manifests.values())
+    corpus, tasks = manifests["data"].metrics["corpus"], manifests["tasks"].metrics["tasks"]
+    lead = (
+        f"A model of {pretrain['parameters']:,} parameters read {corpus['train_documents']:,} source files "
+        f"({corpus['train_bytes'] / 1e6:.1f} MB), learned from {tasks['sft']:,} solved programming tasks, and then "
+        f"from running its own attempts at other tasks against their tests. Everything ran on this machine in "
+        f"{seconds / 60:.1f} minutes."
+    )
+    cards = [
+        ("pass@1 after reinforcement learning", f"{first['rl']:.1%}"),
+        ("pass@1 after fine-tuning", f"{first['sft']:.1%}"),
+        (
+            f"points gained ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f}, {evaluation['confidence']:.0%})",
+            f"{100 * gain['value']:+.1f}",
+        ),
+        ("pass@1 of the best baseline that learns nothing", f"{first['baseline']:.1%}"),
+        ("bits per byte on unseen source files", f"{pretrain['validation_bits_per_byte']:.3f}"),
+        ("minutes, all stages", f"{seconds / 60:.1f}"),
+    ]
+    return {"lead": lead, "cards": [{"label": label, "value": value} for label, value in cards]}
+
+
+def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str, Any]:
+    """Figures, tables and samples."""
+    evaluation, corpus = manifests["evaluate"].metrics, manifests["data"].metrics["corpus"]
+    ks = list(context.recipe.evaluate.k)
+    logs = {name: read_metrics(context.inputs[name] / METRICS) for name in ("pretrain", "sft", "rl")}
+    num_tasks = evaluation["systems"]["rl"]["num_tasks"]
+    return {
+        "ks": ks,
+        "systems": evaluation["systems"],
+        "samples": _samples(context),
+        "data": {
+            "collected": corpus["collected"],
+            "kept for training": corpus["train_documents"],
+            "kept for validation": corpus["validation_documents"],
+            **{f"rejected: {step}": count for step, count in corpus["rejected"].items()},
+        },
+        "figures": {
+            "pass_at_k": figures.pass_at_k_bars(evaluation["systems"], ks),
+            "pretrain": figures.curve({"loss": _series(logs["pretrain"], "train/loss")}, x="step", y="nats per token"),
+            "sft": figures.curve(
+                {"loss": _series(logs["sft"], "train/loss")},
+                x="step", y="nats per token", colors={"loss": figures.SYSTEM_COLORS["sft"]},
+            ),
+            "reward": figures.curve(
+                {"reward": _series(logs["rl"], "rollout/reward_mean")}, x="step", y="share of attempts that pass"
+            ),
+            "rl_health": figures.curve(
+                {"entropy": _series(logs["rl"], "policy/entropy_nats")}, x="step", y="entropy, nats per token"
+            ),
+            "rejected": figures.horizontal_bars(corpus["rejected"] or {"none": 0}, x="documents rejected"),
+        },
+        "captions": {
+            "pass_at_k": f"Share of {num_tasks} held-out tasks solved within k attempts, with "
+            f"{evaluation['confidence']:.0%} bootstrap intervals over tasks. Structures or parameter values of these "
+            "tasks never occur in training.",
+            "pretrain": "Pretraining: loss on source files.",
+            "sft": "Supervised fine-tuning: loss on the answers alone.",
+            "reward": "Reinforcement learning: share of the policy's attempts at training tasks that pass their tests.",
+            "rl_health": "Reinforcement learning: how undecided the policy is.",
+            "rejected": "Why documents were turned away; each is listed with its reason in rejected.parquet.",
+        },
+    }  # fmt: skip
+
+
+def _series(records: list[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
+    points = [(record["step"], record[name]) for record in records if name in record]
+    return [step for step, _ in points], [value for _, value in points]
+
+
+def _samples(context: StageContext) -> list[dict[str, Any]]:
+    """The first answer of each model to tasks that tell most: those the reinforced model solves and others do not,
+    then one that it still fails, drawn from the front of the held-out set and not by looks."""
+    tasks = read_tasks(context.inputs["tasks"] / FILES["heldout"])
+    first = {
+        system: {answer["task_id"]: answer for answer in answers if answer["sample"] == 0}
+        for system in ("sft", "rl")
+        for answers in [read_answers(context.inputs["evaluate"] / answers_file(system))]
+    }
+    passed = {
+        system: {id for id, answer in answers.items() if answer["status"] == "passed"}
+        for system, answers in first.items()
+    }
+    gained = [task for task in tasks if task.id in passed["rl"] - passed["sft"]]
+    lost = [task for task in tasks if task.id in passed["sft"] - passed["rl"]]
+    failing = [task for task in tasks if task.id not in passed["rl"] | passed["sft"]]
+    chosen = [*gained[: NUM_SAMPLES - 2], *lost[:1], *failing[:1]]
+    return [
+        {
+            "prompt": task.prompt,
+            "answers": [
+                {
+                    "system": system,
+                    "text": first[system][task.id]["text"],
+                    "passed": task.id in passed[system],
+                    "reason": first[system][task.id]["reason"],
+                }
+                for system in ("sft", "rl")
+            ],
+        }
+        for task in chosen
+    ]
