@@ -9,7 +9,7 @@ from better_ai.config import TasksConfig
 from better_ai.errors import ConfigError
 from better_ai.rewards import ExecutionReward, Sample
 from better_ai.rewards.reward import RewardResult
-from better_ai.sandbox import JudgeJob, Sandbox, Verdict
+from better_ai.sandbox import JudgeJob, Limits, Sandbox, Verdict
 from better_ai.tasks import Task, generate_tasks
 
 TASK = Task(
@@ -20,7 +20,7 @@ TASK = Task(
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(workers=1) as box:
+    with Sandbox(workers=1, limits=Limits(cpu_seconds=1)) as box:
         yield box
 
 
