@@ -65,7 +65,7 @@ def _read(path: Path, schema: pa.Schema, columns: Sequence[str] | None) -> pa.Ta
             if not file.schema_arrow.equals(schema):
                 found = ", ".join(f"{field.name}: {field.type}" for field in file.schema_arrow)
                 expected = ", ".join(f"{field.name}: {field.type}" for field in schema)
-                raise ArtifactError(f"{path} has the columns {found}; expected {expected}")
+                raise ArtifactError(f"{path} has the columns {found}; expected {expected}; build the data again")
             return file.read(columns=None if columns is None else list(columns))
     except (OSError, pa.ArrowException) as error:
         raise ArtifactError(f"cannot read {path} ({str(error).splitlines()[0]}); build the data again") from None
