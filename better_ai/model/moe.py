@@ -73,16 +73,26 @@ class Experts(nn.Module):
 
     def forward(self, x_ND: Tensor, routing: Routing) -> Tensor:
         """Each token's experts, weighted and summed: out_ND."""
+        import os
+
         experts_per_token = routing.experts_Nk.shape[1]
         assignment = routing.experts_Nk.flatten()
         order = assignment.argsort(stable=True)
-        ends_E = torch.bincount(assignment, minlength=self.gate_up.shape[0]).cumsum(0).to(torch.int32)
-        rows = x_ND.index_select(0, order // experts_per_token)
+        count_E = torch.bincount(assignment, minlength=self.gate_up.shape[0])
+        m = int(os.environ.get("PAD", "64"))
+        padded_E = (count_E + m - 1) // m * m
+        ends_E = padded_E.cumsum(0)
+        shift_E = ends_E - padded_E - (count_E.cumsum(0) - count_E)
+        slot = torch.arange(len(order)) + shift_E[assignment[order]]
+        source = torch.zeros(int(ends_E[-1]), dtype=torch.int64)
+        source[slot] = order // experts_per_token
+        rows = x_ND.index_select(0, source)
+        ends_E = ends_E.to(torch.int32)
         gate_up, down = self.gate_up.to(x_ND.dtype), self.down.to(x_ND.dtype)
         inner = swiglu(F.grouped_mm(rows, gate_up.transpose(1, 2), offs=ends_E))
         outputs = F.grouped_mm(inner, down.transpose(1, 2), offs=ends_E)
         position = torch.empty_like(order)
-        position[order] = torch.arange(len(order), device=order.device)
+        position[order] = slot
         outputs_NkD = outputs.index_select(0, position).view(*routing.experts_Nk.shape, -1)
         return torch.bmm(routing.weights_Nk.to(x_ND.dtype)[:, None], outputs_NkD)[:, 0]
 

@@ -112,7 +112,13 @@ def require_platform() -> None:
 
 def _interpreter() -> tuple[str, list[str]]:
     """The interpreter behind a virtual environment, and the folders it needs."""
-    python = str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
+    executable = getattr(sys, "_base_executable", None) or sys.executable
+    if not executable:
+        raise SandboxUnavailable(
+            "The sandbox cannot start: this Python does not know its own interpreter (sys.executable is empty), so none "
+            "can be started inside. Nothing was run. Start Python by its full path, not embedded in another program."
+        )
+    python = str(Path(executable).resolve())
     prefixes = list(dict.fromkeys((sys.base_prefix, sys.base_exec_prefix, str(Path(python).parents[1]))))
     if "/" in prefixes:
         raise SandboxUnavailable(
