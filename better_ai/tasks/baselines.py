@@ -1,14 +1,17 @@
 """Answers without a model: what a trained one must beat.
 
-Both look at prompts only, never at the references or tests of the tasks that they answer.
+All look at prompts only, never at the references or tests of the tasks that they answer.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from better_ai.errors import UserError
 from better_ai.tasks.task import Task
+
+_VALUE = re.compile(r'\d+|"[^"]*"')
 
 Baseline = Callable[[Task], str]
 """Gives a task's answer as a complete program."""
@@ -39,16 +42,49 @@ def copy_baseline(train_tasks: Sequence[Task]) -> Baseline:
 
     The entry point is renamed, and names of functions do not count as shared words. Raises UserError without tasks.
     """
-    _require_tasks(train_tasks)
-    known = [_words(task) for task in train_tasks]
+    nearest_to = _nearest(train_tasks, _words)
 
     def answer(task: Task) -> str:
-        words = _words(task)
-        overlaps = [len(words & other) / len(words | other) for other in known]
-        nearest = train_tasks[max(range(len(overlaps)), key=overlaps.__getitem__)]
-        return re.sub(rf"\b{re.escape(nearest.entry_point)}\b", task.entry_point, nearest.reference)
+        nearest = nearest_to(task)
+        return _renamed(nearest.reference, nearest.entry_point, task.entry_point)
 
     return answer
+
+
+def adapting_baseline(train_tasks: Sequence[Task]) -> Baseline:
+    """Copy as `copy_baseline` does, then put the prompt's own numbers and quoted strings in the place of the copied.
+
+    The nearest prompt is sought with its values blanked out, and the values are exchanged in order; where the prompts
+    differ in how many they have, the copy stays as it is. It solves tasks whose structure and wording training has
+    shown, so what a model scores above it is more than filling in. Raises UserError without tasks.
+    """
+    nearest_to = _nearest(train_tasks, lambda task: _words(replace(task, prompt=_VALUE.sub("?", task.prompt))))
+
+    def answer(task: Task) -> str:
+        nearest = nearest_to(task)
+        old, new = _VALUE.findall(nearest.prompt), _VALUE.findall(task.prompt)
+        exchanged = dict(zip(old, new, strict=True)) if len(old) == len(new) else {}
+        program = _VALUE.sub(lambda found: exchanged.get(found.group(), found.group()), nearest.reference)
+        return _renamed(program, nearest.entry_point, task.entry_point)
+
+    return answer
+
+
+def _nearest(train_tasks: Sequence[Task], words_of: Callable[[Task], frozenset[str]]) -> Callable[[Task], Task]:
+    """Finds the training task whose words overlap most with a task's."""
+    _require_tasks(train_tasks)
+    known = [words_of(task) for task in train_tasks]
+
+    def find(task: Task) -> Task:
+        words = words_of(task)
+        overlaps = [len(words & other) / len(words | other) for other in known]
+        return train_tasks[max(range(len(overlaps)), key=overlaps.__getitem__)]
+
+    return find
+
+
+def _renamed(program: str, old: str, new: str) -> str:
+    return re.sub(rf"\b{re.escape(old)}\b", new, program)
 
 
 def _words(task: Task) -> frozenset[str]:

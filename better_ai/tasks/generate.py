@@ -62,25 +62,26 @@ def _structures_with(family: str, split: Split) -> tuple[Structure, ...]:
 def generate_tasks(config: TasksConfig, split: Split, count: int, seed: int) -> list[Task]:
     """`count` different tasks of a split, drawn evenly over the families, then over the structures of each.
 
-    No two share structure, parameters and wording, and outside of train no two share structure and parameters: what
-    is measured on must not count the same task twice. A smaller count gives a prefix of a larger one. What belongs
-    to which split depends on neither seed nor count (see `splits`). Raises ConfigError for an unknown family and
-    UserError when fewer tasks exist.
+    A family named twice in the configuration is drawn twice as often. No two tasks share structure, parameters and
+    wording, and outside of train no two share structure and parameters: what is measured on must not count the same
+    task twice. A smaller count gives a prefix of a larger one. What belongs to which split depends on neither seed
+    nor count (see `splits`). Raises ConfigError for an unknown family and UserError when fewer tasks exist.
     """
     rng = random.Random(f"{split}:{seed}")
-    pools = [_Pool(family, split, config.max_difficulty) for family in config.families]
+    families = list(config.families)
+    pools = {family: _Pool(family, split, config.max_difficulty) for family in families}
     tasks: list[Task] = []
     while len(tasks) < count:
-        if not pools:
+        if not families:
             raise UserError(
                 f"asked for {count} {split} tasks, but only {len(tasks)} exist in the families"
                 f" {', '.join(config.families)} up to difficulty {config.max_difficulty:g};"
                 f" ask for fewer, add families or raise max_difficulty"
             )
-        pool = rng.choice(pools)
-        task = pool.draw(rng)
+        family = rng.choice(families)
+        task = pools[family].draw(rng)
         if task is None:
-            pools.remove(pool)
+            families = [other for other in families if other != family]
         else:
             tasks.append(task)
     return tasks

@@ -11,7 +11,7 @@ import pytest
 from better_ai.config import TasksConfig
 from better_ai.errors import ConfigError, UserError
 from better_ai.tasks import FAMILIES, Task, generate_tasks
-from better_ai.tasks.baselines import copy_baseline, majority_baseline
+from better_ai.tasks.baselines import adapting_baseline, copy_baseline, majority_baseline
 from better_ai.tasks.generate import structures_of
 from better_ai.tasks.splits import structure_split
 from better_ai.tasks.task import SPLITS
@@ -213,6 +213,13 @@ def test_tasks_are_the_same_in_another_process(tasks: dict[str, list[Task]]) -> 
     assert ast.literal_eval(shown) == [task.id for task in tasks["heldout"][:40]]
 
 
+def test_a_family_named_twice_is_drawn_twice_as_often_without_repetition() -> None:
+    tasks = generate_tasks(TasksConfig(families=("loops", "lists", "loops")), "heldout", 150, seed=4)
+    counts = Counter(task.family for task in tasks)
+    assert 1.4 < counts["loops"] / counts["lists"] < 2.8
+    assert len({(task.structure, task.parameters) for task in tasks}) == 150
+
+
 def test_the_dials_choose_families_and_difficulty() -> None:
     config = TasksConfig(families=("arithmetic", "composition"), max_difficulty=0.3)
     tasks = generate_tasks(config, "train", 60, seed=3)
@@ -237,16 +244,27 @@ def test_an_unknown_family_is_refused() -> None:
         generate_tasks(TasksConfig(families=("poetry",)), "train", 1, seed=0)
 
 
-@pytest.mark.parametrize("baseline", [majority_baseline, copy_baseline])
-def test_baselines_answer_with_programs_and_solve_little(baseline, tasks: dict[str, list[Task]]) -> None:
+BASELINES = [majority_baseline, copy_baseline, adapting_baseline]
+
+
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_baselines_answer_with_programs_and_copies_solve_little(baseline, tasks: dict[str, list[Task]]) -> None:
     answer = baseline(tasks["train"])
     sample = tasks["heldout"][:150]
     for task in sample:
         assert any(
             isinstance(node, ast.FunctionDef) and node.name == task.entry_point for node in ast.parse(answer(task)).body
         )
-    solved = sum(passes(answer(task), task) for task in sample)
-    assert solved <= 0.1 * len(sample)
+    if baseline is not adapting_baseline:
+        assert sum(passes(answer(task), task) for task in sample) <= 0.1 * len(sample)
+
+
+def test_the_adapting_baseline_fills_in_values_and_no_more(tasks: dict[str, list[Task]]) -> None:
+    answer = adapting_baseline(tasks["train"])
+    solved = Counter(task.tags[1:] for task in tasks["heldout"] if passes(answer(task), task))
+    asked = Counter(task.tags[1:] for task in tasks["heldout"])
+    assert solved["new values",] > 0.4 * asked["new values",]
+    assert solved["new structure",] + solved["new structure", "new values"] < 0.1 * len(tasks["heldout"])
 
 
 def test_the_copy_baseline_copies_a_known_prompt_exactly(tasks: dict[str, list[Task]]) -> None:
@@ -260,11 +278,11 @@ def test_the_copy_baseline_copies_a_known_prompt_exactly(tasks: dict[str, list[T
 def test_baselines_do_not_look_at_the_answer(tasks: dict[str, list[Task]]) -> None:
     task = tasks["heldout"][0]
     blind = replace(task, reference="", tests="", structure="", parameters=())
-    for baseline in (majority_baseline, copy_baseline):
+    for baseline in BASELINES:
         assert baseline(tasks["train"])(blind) == baseline(tasks["train"])(task)
 
 
-@pytest.mark.parametrize("baseline", [majority_baseline, copy_baseline])
+@pytest.mark.parametrize("baseline", BASELINES)
 def test_a_baseline_without_training_tasks_is_refused(baseline) -> None:
     with pytest.raises(UserError, match="found none"):
         baseline([])
