@@ -47,7 +47,9 @@ class Engine:
         tokenizer: the one the model was trained with.
         max_rows: most sequences that run together.
         max_cache_bytes: most memory for keys and values; lowers the number of rows when they could grow long.
-        dtype: of the activations. fp32 is the default: below about 50M parameters bf16 decodes no faster.
+        dtype: of weights and activations while decoding. In bf16 a model is copied once per call; where the processor
+            computes in bf16 that decodes faster (1.3 times at 3M parameters, 2.2 times at 30M), from logits that are
+            rounded to three digits.
         stop_ids: tokens that end a completion; the tokenizer's `eos` and `end` (of a turn) unless given. An empty
             collection lets every completion run to its full length.
 

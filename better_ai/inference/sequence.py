@@ -56,14 +56,14 @@ class Sequence:
         self._logprobs.append(logprob)
         self._entropies.append(entropy)
         certain = self._assembler.push(self._token_bytes(token))
-        if self._assembler.stopped:
-            self.finish_reason = "stop"
-        elif token in self._stop_ids:
+        if token in self._stop_ids:
             self.finish_reason = "eos"
         elif len(self._tokens) == self._max_new_tokens:
             self.finish_reason = "length"
         if self.finish_reason is not None:
             certain += self._assembler.finish()
+        if self._assembler.stopped:
+            self.finish_reason = "stop"
         self._text.append(certain)
         return certain
 

@@ -1,6 +1,8 @@
 """The engine against slow definitions: no cache, no batch, no sharing."""
 
+import argparse
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from better_ai.config import ModelConfig
+from better_ai.config import ModelConfig, MoEConfig, TokenizerConfig
 from better_ai.errors import ArtifactError, ConfigError, UserError
 from better_ai.inference import Completion, Engine, Request, SamplingParams
 from better_ai.model import Transformer
+from better_ai.tokenizer import train
 
 
 def prompt(length: int, seed: int) -> tuple[int, ...]:
@@ -34,6 +37,35 @@ def greedy_without_cache(model: Transformer, tokens: tuple[int, ...], count: int
         with torch.no_grad():
             new.append(int(model(torch.tensor([[*tokens, *new]])).logits[0, -1].argmax()))
     return new
+
+
+def test_greedy_equals_transformers_generate(model: Transformer, tokenizer: Any, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    model.save_pretrained(tmp_path, layout="hf")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    for length in (3, 11, 40):
+        request = Request(prompt(length, length), SamplingParams(temperature=0, max_new_tokens=40))
+        (completion,) = Engine(model, tokenizer, stop_ids=()).generate([request])
+        generated = theirs.generate(
+            torch.tensor([request.prompt_tokens]), do_sample=False, max_new_tokens=40, eos_token_id=None, pad_token_id=0
+        )
+        assert list(completion.tokens) == generated[0, length:].tolist()
+
+
+def test_a_mixture_of_experts_decodes_alone_as_in_a_batch(tokenizer: Any, many: list[Request]) -> None:
+    moe = MoEConfig(num_experts=4, expert_dim=16)
+    model = Transformer(ModelConfig(vocab_size=260, hidden_dim=32, num_layers=2, num_attention_heads=4, moe=moe))
+    alone = [completion for request in many for completion in Engine(model, tokenizer).generate([request])]
+    assert [c.tokens for c in Engine(model, tokenizer).generate(many)] == [c.tokens for c in alone]
+
+
+def test_text_is_what_the_tokenizer_decodes(tmp_path: Path) -> None:
+    lines = Path(argparse.__file__).read_text("utf-8").splitlines(keepends=True)
+    tokenizer = train(lines, TokenizerConfig(vocab_size=512), tmp_path / "tokenizer")
+    model = Transformer(ModelConfig(vocab_size=512, hidden_dim=32, num_layers=1, num_attention_heads=2))
+    request = Request(tuple(tokenizer.encode("def f")), SamplingParams(max_new_tokens=60, n=8))
+    for completion in Engine(model, tokenizer).generate([request]):
+        assert completion.text == tokenizer.decode(completion.tokens)
 
 
 @pytest.fixture
