@@ -11,8 +11,7 @@ from typing import Any
 from better_ai.tasks.structure import Meaning, Mutant
 from better_ai.tasks.task import Value
 
-MIN_CASES = 6
-MAX_CASES = 10
+MIN_CASES, USUAL_CASES, MAX_CASES = 6, 8, 10
 MIN_DISTINCT = 3
 _LONGEST_VALUE = 70
 """Characters of a printed input or output; longer candidates are left out to keep tests readable."""
@@ -45,8 +44,9 @@ def choose_cases(
         chosen.append(best)
         alive -= kills[best]
     answers = [repr(pool[index][1]) for index in chosen]
+    # Further inputs: first those with a new answer, from the second half of the pool on any.
     for index in range(1, len(pool)):
-        if len(chosen) >= MIN_CASES + 2:
+        if len(chosen) >= USUAL_CASES:
             break
         answer = repr(pool[index][1])
         if index not in chosen and (answer not in answers or index > len(pool) // 2):
