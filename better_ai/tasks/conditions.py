@@ -46,11 +46,11 @@ class Branch(Structure):
         return lambda value: next((step for question, step in cases if question(value)), otherwise)(value)
 
     def clauses(self, steps: Sequence[Step], phrases: Sequence[int]) -> list[str]:
-        names = iter([self.variable, *["it"] * len(steps)])
         clauses = []
         for index in range(0, len(steps) - 1, 2):
-            question = third_person(steps[index].phrase(phrases[index], "it"))
-            clauses.append(f"{steps[index + 1].phrase(phrases[index + 1], next(names))} if it {question}")
+            name = "it" if clauses else self.variable
+            question = third_person(steps[index].phrase(phrases[index], name))
+            clauses.append(f"{steps[index + 1].phrase(phrases[index + 1], name)} if {name} {question}")
         return [*clauses, f"otherwise {steps[-1].phrase(phrases[-1], 'it')}"]
 
     def structural_mutants(self, steps: Sequence[Step]) -> Iterable[Mutant]:
