@@ -115,8 +115,8 @@ def _interpreter() -> tuple[str, list[str]]:
     executable = getattr(sys, "_base_executable", None) or sys.executable
     if not executable:
         raise SandboxUnavailable(
-            "The sandbox cannot start: this Python does not know its own interpreter (sys.executable is empty), so none "
-            "can be started inside. Nothing was run. Start Python by its full path, not embedded in another program."
+            "The sandbox cannot start: this Python does not know its own interpreter (sys.executable is empty), so it "
+            "cannot start one inside. Nothing was run. Start Python by its full path, not embedded in another program."
         )
     python = str(Path(executable).resolve())
     prefixes = list(dict.fromkeys((sys.base_prefix, sys.base_exec_prefix, str(Path(python).parents[1]))))

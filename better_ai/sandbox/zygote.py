@@ -84,11 +84,22 @@ def _enter(prefixes: list[str]) -> Ground:
         os.setresuid(jail.NOBODY, jail.NOBODY, jail.NOBODY)
         linux.die_with_parent()
     linux.set_dumpable(False)
-    Path(os.__file__).read_bytes()  # a library that the jail's user cannot read would fail every late import
+    _require_readable_library()
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
     return Ground(proc, owner, install_filter)
+
+
+def _require_readable_library() -> None:
+    """Every late import of a run would fail otherwise."""
+    try:
+        Path(os.__file__).read_bytes()
+    except PermissionError:
+        folder = Path(os.__file__).parent
+        raise OSError(
+            f"the jail's user cannot read Python's library: run `chmod -R o+rX {sys.prefix}` ({folder})"
+        ) from None
 
 
 def _maps_nobody() -> bool:
