@@ -25,6 +25,11 @@ class Prefill:
     cache: KVCache
     logits_BV: Tensor
 
+    @torch.inference_mode()
+    def of_row(self, row: int) -> "Prefill":
+        """One prompt alone, so that the others' memory can go."""
+        return Prefill(self.cache.select([row]), self.logits_BV[[row]])
+
 
 @torch.inference_mode()
 def prefill(model: Transformer, requests: Rows[Request]) -> Prefill:
@@ -32,7 +37,7 @@ def prefill(model: Transformer, requests: Rows[Request]) -> Prefill:
     device = model.head_weight_VD.device
     lengths_B = torch.tensor([len(request.prompt_tokens) for request in requests], device=device)
     longest = int(lengths_B.max())
-    padded = [request.prompt_tokens + (0,) * (longest - len(request.prompt_tokens)) for request in requests]
+    padded = [[*request.prompt_tokens, *[0] * (longest - len(request.prompt_tokens))] for request in requests]
     cache = KVCache(model.config, len(requests), longest, model.compute_dtype, device)
     hidden_BTD = model(torch.tensor(padded, device=device), kv=cache).hidden_BTD
     cache.advance(lengths_B)
@@ -60,18 +65,16 @@ class RunningBatch:
     def empty(self) -> bool:
         return not self._live()
 
-    def admit(
-        self, entering: Rows[Sequence], prompts: Prefill, prompt_rows: Rows[int]
-    ) -> Iterator[tuple[Sequence, str]]:
-        """Draw the first token of each sequence, whose prompt is the given row of `prompts`; then let them join.
+    def admit(self, entering: Rows[tuple[Sequence, int]], prompts: Prefill) -> Iterator[tuple[Sequence, str]]:
+        """Let sequences join whose prompt is the given row of `prompts`, with their first token drawn.
 
         Yields each sequence with the text its token made certain. Those that end with this token take no row.
         """
         assert len(entering) <= self.free
-        yield from _draw(entering, prompts.logits_BV[list(prompt_rows)])
-        joining = [(row, source) for row, source in zip(entering, prompt_rows, strict=True) if not row.finish_reason]
+        yield from _draw([sequence for sequence, _ in entering], prompts.logits_BV[[row for _, row in entering]])
+        joining = [(sequence, row) for sequence, row in entering if sequence.finish_reason is None]
         if joining:
-            self._join([row for row, _ in joining], prompts.cache, [source for _, source in joining])
+            self._join(joining, prompts.cache)
 
     def step(self) -> Iterator[tuple[Sequence, str]]:
         """One more token for every sequence; yields each with the text its token made certain."""
@@ -81,10 +84,7 @@ class RunningBatch:
             live = self._live()
         rows = [row for row in self._rows if row is not None]
         yield from _draw(rows, self._forward(live))
-        for index in live:
-            row = self._rows[index]
-            if row is not None and row.finish_reason:
-                self._rows[index] = None
+        self._rows = [None if row is None or row.finish_reason else row for row in self._rows]
 
     def _live(self) -> list[int]:
         return [index for index, row in enumerate(self._rows) if row is not None]
@@ -105,25 +105,24 @@ class RunningBatch:
         return _logits(self._model, output.hidden_BTD[live, 0])
 
     @torch.inference_mode()
-    def _join(self, joining: list[Sequence], source: KVCache, source_rows: list[int]) -> None:
+    def _join(self, joining: list[tuple[Sequence, int]], source: KVCache) -> None:
+        """Copy each sequence's prompt from its row of `source` into an idle row."""
         live = self._live()
         if len(live) + len(joining) > len(self._rows):
             self._resize(len(live) + len(joining))
         idle = [index for index, row in enumerate(self._rows) if row is None][: len(joining)]
-        self._cache.copy_rows(
-            source, torch.tensor(source_rows, device=self._device), torch.tensor(idle, device=self._device)
-        )
-        for index, row in zip(idle, joining, strict=True):
-            self._rows[index] = row
+        source_rows = torch.tensor([row for _, row in joining], device=self._device)
+        self._cache.copy_rows(source, source_rows, torch.tensor(idle, device=self._device))
+        for index, (sequence, _) in zip(idle, joining, strict=True):
+            self._rows[index] = sequence
 
     @torch.inference_mode()
     def _resize(self, num_rows: int) -> None:
         """Drop the idle rows, then add new idle ones up to `num_rows`."""
         live = self._live()
         resized = self._new_cache(num_rows)
-        resized.copy_rows(
-            self._cache, torch.tensor(live, dtype=torch.int64, device=self._device), torch.arange(len(live))
-        )
+        live_rows = torch.tensor(live, dtype=torch.int64, device=self._device)
+        resized.copy_rows(self._cache, live_rows, torch.arange(len(live), device=self._device))
         self._cache = resized
         self._rows = [self._rows[index] for index in live] + [None] * (num_rows - len(live))
 

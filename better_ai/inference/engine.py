@@ -19,6 +19,7 @@ import copy
 from collections import deque
 from collections.abc import Collection, Iterator
 from collections.abc import Sequence as Items
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,7 +47,8 @@ class Engine:
         model: any object with the interface of `Transformer`.
         tokenizer: the one the model was trained with.
         max_rows: most sequences that run together.
-        max_cache_bytes: most memory for keys and values; lowers the number of rows when they could grow long.
+        max_cache_bytes: most memory for the running sequences' keys and values; lowers the number of rows when they may
+            grow long. (Prompts being forwarded take at most PREFILL_TOKENS more.)
         dtype: of weights and activations while decoding. In bf16 a model is copied once per call; where the processor
             computes in bf16 that decodes faster (1.3 times at 3M parameters, 2.2 times at 30M), from logits that are
             rounded to three digits.
@@ -116,26 +118,9 @@ class Engine:
         model = _decoding_view(self.model, self.dtype)
         capacity = max(samples[0].max_length for samples in sequences)
         batch = RunningBatch(model, self._rows_that_fit(capacity), capacity)
-        waiting = deque(sequences)
-        unfinished_group: tuple[list[Sequence], Prefill] | None = None
-        while waiting or unfinished_group or not batch.empty:
-            if unfinished_group and batch.free:
-                samples, prompt = unfinished_group
-                entering, rest = samples[: batch.free], samples[batch.free :]
-                unfinished_group = (rest, prompt) if rest else None
-                yield from batch.admit(entering, prompt, [0] * len(entering))
-            elif waiting and batch.free:
-                groups = _next_groups(waiting, batch.free)
-                prompts = prefill(model, [samples[0].request for samples in groups])
-                rows = [row for row, samples in enumerate(groups) for _ in samples][: batch.free]
-                entering = [sequence for samples in groups for sequence in samples][: batch.free]
-                rest = [sequence for samples in groups for sequence in samples][batch.free :]
-                if rest:
-                    last = len(groups) - 1
-                    unfinished_group = rest, Prefill(prompts.cache.select([last]), prompts.logits_BV[[last]])
-                yield from batch.admit(entering, prompts, rows)
-            else:
-                yield from batch.step()
+        waiting = deque(_Waiting(samples) for samples in sequences)
+        while waiting or not batch.empty:
+            yield from _admit(model, batch, waiting) if waiting and batch.free else batch.step()
 
     def _rows_that_fit(self, capacity: int) -> int:
         config = self.model.config
@@ -171,16 +156,40 @@ class Engine:
         ]
 
 
-def _next_groups(waiting: deque[list[Sequence]], free: int) -> list[list[Sequence]]:
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Samples of one request that have no row yet; with their prompt's prefill if some have entered already."""
+
+    samples: list[Sequence]
+    prompt: Prefill | None = None
+
+
+def _admit(model: Transformer, batch: RunningBatch, waiting: deque[_Waiting]) -> Iterator[tuple[Sequence, str]]:
+    """Fill the free rows from the front of the line."""
+    if waiting[0].prompt is not None:
+        groups = [waiting.popleft()]
+        prompts = groups[0].prompt
+    else:
+        groups = _next_groups(waiting, batch.free)
+        prompts = prefill(model, [group.samples[0].request for group in groups])
+    assert prompts is not None
+    entering = [(sequence, row) for row, group in enumerate(groups) for sequence in group.samples]
+    now, later = entering[: batch.free], entering[batch.free :]
+    if later:
+        waiting.appendleft(_Waiting([sequence for sequence, _ in later], prompts.of_row(len(groups) - 1)))
+    yield from batch.admit(now, prompts)
+
+
+def _next_groups(waiting: deque[_Waiting], free: int) -> list[_Waiting]:
     """Requests to forward together: enough samples for the free rows, within the token budget of one pass."""
-    groups: list[list[Sequence]] = []
+    groups: list[_Waiting] = []
     longest = samples = 0
     while waiting and samples < free:
-        longest = max(longest, len(waiting[0][0].request.prompt_tokens))
+        longest = max(longest, len(waiting[0].samples[0].request.prompt_tokens))
         if groups and longest * (len(groups) + 1) > PREFILL_TOKENS:
             break
         groups.append(waiting.popleft())
-        samples += len(groups[-1])
+        samples += len(groups[-1].samples)
     return groups
 
 

@@ -42,6 +42,7 @@ def sample(
     `top_k_B` (int, 0 for all) and `top_p_B` are None where no row truncates. Temperature-0 rows ignore them and report
     the log-probability and entropy of the unscaled softmax.
     """
+    assert (top_k_B is None) == (top_p_B is None), "give both or neither"
     greedy_B = temperature_B == 0
     scaled_BV = logits_BV / torch.where(greedy_B, 1.0, temperature_B)[:, None]
     kept_BV = scaled_BV

@@ -6,6 +6,9 @@ from typing import Literal
 from better_ai.config import SamplingConfig
 from better_ai.errors import UserError
 
+MIN_TEMPERATURE = 1e-3
+"""Below it, scaled logits may leave the range of fp32."""
+
 FinishReason = Literal["stop", "eos", "length"]
 
 
@@ -35,7 +38,8 @@ class SamplingParams:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(0 <= self.temperature < float("inf"), "temperature", self.temperature, "0 or a positive number")
+        finite = self.temperature == 0 or MIN_TEMPERATURE <= self.temperature < float("inf")
+        _require(finite, "temperature", self.temperature, f"0, or a number from {MIN_TEMPERATURE} up")
         _require(self.top_k >= 0, "top_k", self.top_k, "0 (all tokens) or a positive count")
         _require(0 < self.top_p <= 1, "top_p", self.top_p, "a number above 0 and at most 1")
         _require(self.max_new_tokens >= 1, "max_new_tokens", self.max_new_tokens, "1 or more")

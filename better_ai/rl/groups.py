@@ -16,7 +16,7 @@ Group = tuple[Trajectory, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
+class DrawnTask:
     """One prompt of a rollout: the task, the engine's request, and the number of the draw within the run."""
 
     number: int
@@ -24,8 +24,8 @@ class Draw:
     request: Request
 
 
-def score(draws: Sequence[Draw], completions: Sequence[Completion], reward: Reward) -> tuple[list[Group], int]:
-    """The groups, rewarded and credited, and how many were lost.
+def score(draws: Sequence[DrawnTask], completions: Sequence[Completion], reward: Reward) -> tuple[list[Group], int]:
+    """The groups with their rewards, and how many were lost.
 
     `completions` holds `n` samples of each draw, in order. Equal texts for one task are scored once. A group of which
     one result was lost (the scoring itself failed) is dropped whole: a reward of 0 would blame the policy for it, and
@@ -58,7 +58,9 @@ def with_credit(groups: Sequence[Group], *, normalize_std: bool) -> tuple[list[G
     return credited, has_spread(rewards_PG).tolist()
 
 
-def _grouped(draws: Sequence[Draw], completions: Sequence[Completion]) -> Iterable[tuple[Draw, Sequence[Completion]]]:
+def _grouped(
+    draws: Sequence[DrawnTask], completions: Sequence[Completion]
+) -> Iterable[tuple[DrawnTask, Sequence[Completion]]]:
     start = 0
     for draw in draws:
         stop = start + draw.request.sampling.n
@@ -67,7 +69,7 @@ def _grouped(draws: Sequence[Draw], completions: Sequence[Completion]) -> Iterab
     assert start == len(completions)
 
 
-def _trajectory(draw: Draw, completion: Completion, result: RewardResult) -> Trajectory:
+def _trajectory(draw: DrawnTask, completion: Completion, result: RewardResult) -> Trajectory:
     return Trajectory(
         task_id=draw.task.id,
         group_id=draw.number,

@@ -13,7 +13,7 @@ from better_ai.errors import ArtifactError, BetterAIError, UserError
 from better_ai.inference import Engine, Request, SamplingParams
 from better_ai.rewards import Reward
 from better_ai.rl.batch import PolicyBatch
-from better_ai.rl.groups import Draw, Group, score, with_credit
+from better_ai.rl.groups import DrawnTask, Group, score, with_credit
 from better_ai.rl.rollout_log import RolloutLog
 from better_ai.rl.task_order import TaskOrder, sampling_seed
 from better_ai.rl.trajectory import Trajectory
@@ -72,7 +72,7 @@ class RolloutSource:
         self._encode_prompt = encode_prompt
         self._log = log
         self._order = TaskOrder(len(tasks), config.train.seed)
-        self._tasks_id = content_id([task.id for task in tasks])
+        self._tasks_id = content_id([[task.id, task.prompt, task.tests] for task in tasks])
         self._draws = 0
         self._rollouts = 0
         self._ever_useful = False
@@ -105,6 +105,7 @@ class RolloutSource:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises ArtifactError when the state belongs to other tasks."""
         if state["tasks"] != self._tasks_id:
             raise ArtifactError(
                 "the checkpoint's rollouts come from other tasks than those given now; "
@@ -142,11 +143,11 @@ class RolloutSource:
         tally.lost += lost
         tally.rounds += 1
 
-    def _draw(self, number: int) -> Draw:
+    def _draw(self, number: int) -> DrawnTask:
         task, config = self._tasks[self._order[number]], self._config
         seed = sampling_seed(config.train.seed, number)
         sampling = SamplingParams.from_config(config.sampling, n=config.group_size, seed=seed)
-        return Draw(number, task, Request(tuple(self._encode_prompt(task)), sampling, id=task.id))
+        return DrawnTask(number, task, Request(tuple(self._encode_prompt(task)), sampling, id=task.id))
 
     def _require_something(self, tally: _Tally) -> None:
         if not tally.groups:
