@@ -45,8 +45,8 @@ def _print_summary(console: Console, summary: dict[str, Any], run: Path) -> None
     systems = summary["evaluation"]
     if systems is not None:
         table = Table("model", "pass@1", "interval", title="held-out tasks")
-        for name, figures in systems["systems"].items():
-            first = figures["pass_at_k"]["1"]
+        for name in ("baseline", "pretrain", "sft", "rl"):
+            first = systems["systems"][name]["pass_at_k"]["1"]
             table.add_row(name, f"{first['value']:.1%}", f"{first['low']:.1%} to {first['high']:.1%}")
         console.print(table)
         gain = systems["rl_minus_sft"]

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from better_ai.artifacts import Manifest
+from better_ai.artifacts import Manifest, write_json
 from better_ai.config import Recipe
 from better_ai.pipeline.run import run_stages
 from better_ai.pipeline.stage import Progress, Stage
 from better_ai.pipeline.stages import data, evaluate, pretrain, report, rl, sft, tasks, tokenizer
+from better_ai.pipeline.summary import SUMMARY, summarize
 
 STAGES = (
     Stage("data", lambda recipe: {"data": recipe.data}, (), data.work, seeded=False),
@@ -34,5 +35,8 @@ STAGES = (
 def run_main_job(
     recipe: Recipe, runs: Path, *, until: str | None = None, progress: Progress | None = None
 ) -> dict[str, Manifest]:
-    """Run the recipe in `runs/<name>`; see `run_stages`."""
-    return run_stages(recipe, STAGES, runs, until=until, progress=progress)
+    """Run the recipe in `runs/<name>` and write its `summary.json`; see `run_stages`."""
+    manifests = run_stages(recipe, STAGES, runs, until=until, progress=progress)
+    run = runs / recipe.name
+    write_json(run / SUMMARY, summarize(run))
+    return manifests

@@ -22,6 +22,8 @@ from better_ai.tokenizer import load as load_tokenizer
 
 EVALUATION = "evaluation.json"
 MODELS = ("pretrain", "sft", "rl")
+SYSTEMS = ("baseline", *MODELS)
+"""In the order they are shown."""
 MAX_ROWS = 64
 
 

@@ -11,7 +11,7 @@ from better_ai.artifacts import Manifest, atomic_write, lineage
 from better_ai.config import Recipe
 from better_ai.pipeline import figures
 from better_ai.pipeline.stage import StageContext, StageResult
-from better_ai.pipeline.stages.evaluate import answers_file, read_answers
+from better_ai.pipeline.stages.evaluate import SYSTEMS, answers_file, read_answers
 from better_ai.pipeline.stages.tasks import FILES
 from better_ai.pipeline.training import METRICS
 from better_ai.tasks import read_tasks
@@ -82,10 +82,11 @@ def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str,
     evaluation, corpus = manifests["evaluate"].metrics, manifests["data"].metrics["corpus"]
     ks = list(context.recipe.evaluate.k)
     logs = {name: read_metrics(context.inputs[name] / METRICS) for name in ("pretrain", "sft", "rl")}
-    num_tasks = evaluation["systems"]["rl"]["num_tasks"]
+    systems = {name: evaluation["systems"][name] for name in SYSTEMS}
+    num_tasks = systems["rl"]["num_tasks"]
     return {
         "ks": ks,
-        "systems": evaluation["systems"],
+        "systems": systems,
         "samples": _samples(context),
         "data": {
             "collected": corpus["collected"],
@@ -94,7 +95,7 @@ def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str,
             **{f"rejected: {step}": count for step, count in corpus["rejected"].items()},
         },
         "figures": {
-            "pass_at_k": figures.pass_at_k_bars(evaluation["systems"], ks),
+            "pass_at_k": figures.pass_at_k_bars(systems, ks),
             "pretrain": figures.curve({"loss": _series(logs["pretrain"], "train/loss")}, x="step", y="nats per token"),
             "sft": figures.curve(
                 {"loss": _series(logs["sft"], "train/loss")},
