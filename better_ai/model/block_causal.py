@@ -23,6 +23,9 @@ from torch.autograd.function import once_differentiable
 
 QUERIES_PER_BLOCK = 128
 
+FEW_ROWS = 16
+"""Up to so many rows of queries, as in decoding, oneDNN takes longer to reorder transposed keys than to multiply."""
+
 
 @dataclass(frozen=True)
 class QueryBlock:
@@ -110,10 +113,17 @@ def _probabilities(q: Tensor, k: Tensor, block: QueryBlock, batch: int) -> Tenso
     BK, G, _, C = q.shape
     n = block.stop - block.start
     rows = q[:, :, block.start : block.stop].reshape(BK, G * n, C)
-    scores = torch.bmm(rows, k[:, block.first : block.last].transpose(1, 2))
+    scores = _products(rows, k[:, block.first : block.last])
     if block.bias is not None:
         if block.bias.dim() == 2:
             scores.view(BK, G, n, -1)[..., -n:] += block.bias
         else:
             scores.view(batch, BK // batch, G, n, -1).add_(block.bias)
     return torch.softmax(scores, dim=-1)
+
+
+def _products(rows: Tensor, keys: Tensor) -> Tensor:
+    """Every row's product with every key."""
+    if rows.dtype == torch.bfloat16 and rows.shape[1] <= FEW_ROWS:
+        return torch.bmm(keys, rows.transpose(1, 2)).transpose(1, 2).contiguous()
+    return torch.bmm(rows, keys.transpose(1, 2))

@@ -15,6 +15,9 @@ from torch import Tensor
 
 from better_ai.config import ModelConfig
 
+SLOT_MULTIPLE = 32
+"""Decoding attends to slots in multiples of this: oneDNN compiles a bf16 product for every new shape."""
+
 
 class KeyValues(Protocol):
     """What `Transformer.forward(kv=...)` extends, once per layer."""
@@ -29,8 +32,8 @@ class KVCache:
 
     Row b holds `lengths_B[b]` tokens in the slots from 0 on, so a slot's index is its token's position. Rows may
     differ in length. A forward of T tokens writes T slots of every row from its length on; `advance` then says how
-    many of them count, and whatever lies beyond is overwritten by the next forward. So a batch of ragged prompts is
-    padded on the right, prefilled at once and advanced by the true lengths:
+    many of them count, and whatever lies beyond is masked until the next forward overwrites it. So a batch of ragged
+    prompts is padded on the right, prefilled at once and advanced by the true lengths:
 
         cache = KVCache(model.config, rows=len(prompts), capacity=512)
         output = model(tokens_BT, kv=cache)                       # a fresh cache needs no mask
@@ -72,12 +75,17 @@ class KVCache:
 
     def mask(self, positions_BT: Tensor) -> Tensor:
         """mask_BTS for new tokens at these positions: each sees its own row up to and including itself."""
-        slots = torch.arange(self._longest + positions_BT.shape[1], device=positions_BT.device)
+        slots = torch.arange(self._slots(positions_BT.shape[1]), device=positions_BT.device)
         return slots <= positions_BT[..., None]
+
+    def _slots(self, num_tokens: int) -> int:
+        """S, the slots that a forward of T new tokens attends to: exactly T in a fresh cache."""
+        used = self._longest + num_tokens
+        return used if not self._longest else min(self.capacity, -(-used // SLOT_MULTIPLE) * SLOT_MULTIPLE)
 
     @torch.no_grad()
     def extend(self, layer: int, k_BKTC: Tensor, v_BKTC: Tensor) -> tuple[Tensor, Tensor]:
-        """Write T new slots of every row; return the slots in use, up to the longest row's.
+        """Write T new slots of every row; return the slots in use, up to the longest row's and a few masked ones.
 
         Raises ValueError when a row would outgrow the capacity.
         """
@@ -90,7 +98,8 @@ class KVCache:
             else:
                 rows_B1 = torch.arange(self.rows, device=cache.device)[:, None]
                 cache[rows_B1, :, self.positions(k_BKTC.shape[2])] = new_BKTC.transpose(1, 2).to(cache.dtype)
-        return self.keys[layer][:, :, :stop], self.values[layer][:, :, :stop]
+        slots = self._slots(k_BKTC.shape[2])
+        return self.keys[layer][:, :, :slots], self.values[layer][:, :, :slots]
 
     def advance(self, counts_B: Tensor | int) -> None:
         """Count the newest tokens as held: once per forward, after all layers; one number per row, or one for all."""
