@@ -46,7 +46,7 @@ class Branch(Structure):
         return lambda value: next((step for question, step in cases if question(value)), otherwise)(value)
 
     def clauses(self, steps: Sequence[Step], phrases: Sequence[int]) -> list[str]:
-        clauses = []
+        clauses: list[str] = []
         for index in range(0, len(steps) - 1, 2):
             name = "it" if clauses else self.variable
             question = third_person(steps[index].phrase(phrases[index], name))
