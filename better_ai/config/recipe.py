@@ -54,14 +54,26 @@ def load_recipe(path: Path | str, overrides: list[str] | tuple[str, ...] = ()) -
     path = Path(path)
     values = _read(path, seen=())
     for override in overrides:
+        _name_preset(values)
         _override(values, override)
-    model = values.get("pretrain", {}).get("model") if isinstance(values.get("pretrain"), dict) else None
-    if isinstance(model, str):
-        values["pretrain"]["model"] = model_preset(model).model_dump()
-    elif isinstance(model, dict) and "preset" in model:
-        changes = {key: value for key, value in model.items() if key != "preset"}
-        values["pretrain"]["model"] = model_preset(model["preset"]).model_dump() | changes
+    _name_preset(values)
+    _resolve_preset(values)
     return Recipe.parse(values, where=path.name)
+
+
+def _name_preset(values: dict[str, Any]) -> None:
+    """`model: name` is short for `model: {preset: name}`, whose other keys may be set as well."""
+    pretrain = values.get("pretrain")
+    if isinstance(pretrain, dict) and isinstance(pretrain.get("model"), str):
+        pretrain["model"] = {"preset": pretrain["model"]}
+
+
+def _resolve_preset(values: dict[str, Any]) -> None:
+    pretrain = values.get("pretrain")
+    model = pretrain.get("model") if isinstance(pretrain, dict) else None
+    if isinstance(pretrain, dict) and isinstance(model, dict) and "preset" in model:
+        changes = {key: value for key, value in model.items() if key != "preset"}
+        pretrain["model"] = model_preset(model["preset"]).model_dump() | changes
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
