@@ -15,8 +15,9 @@ from torch import Tensor
 
 from better_ai.config import ModelConfig
 
-SLOT_MULTIPLE = 32
-"""Decoding attends to slots in multiples of this: oneDNN compiles a bf16 product for every new shape."""
+SLOTS_PER_GROWTH = 64
+"""A cache grows by so many slots at a time and is attended to whole: slices of it would be copied by every product, and
+oneDNN compiles a bf16 product anew for every number of keys."""
 
 
 class KeyValues(Protocol):
@@ -28,7 +29,7 @@ class KeyValues(Protocol):
 
 
 class KVCache:
-    """Preallocated keys and values of decoding, written in place, without gradient.
+    """Keys and values of decoding, written in place, without gradient.
 
     Row b holds `lengths_B[b]` tokens in the slots from 0 on, so a slot's index is its token's position. Rows may
     differ in length. A forward of T tokens writes T slots of every row from its length on; `advance` then says how
@@ -41,6 +42,8 @@ class KVCache:
         positions_B1 = cache.positions(1)
         output = model(next_B1, positions_BT=positions_B1, kv=cache, mask_BTS=cache.mask(positions_B1))
         cache.advance(1)
+
+    Memory grows with the longest row, up to `capacity` slots.
     """
 
     def __init__(
@@ -51,13 +54,12 @@ class KVCache:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> None:
-        shape = (rows, config.kv_heads, capacity, config.head_width)
         self.config = config
         self.capacity = capacity
         self.lengths_B = torch.zeros(rows, dtype=torch.int64, device=device)
-        # Zeros, not empty: what a mask hides must still be finite, since 0 * NaN is NaN.
-        self.keys = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(config.num_layers)]
-        self.values = [torch.zeros(shape, dtype=dtype, device=device) for _ in range(config.num_layers)]
+        empty = torch.zeros(rows, config.kv_heads, 0, config.head_width, dtype=dtype, device=device)
+        self._keys = [empty] * config.num_layers
+        self._values = [empty] * config.num_layers
         self._shortest = self._longest = 0
 
     @property
@@ -75,13 +77,9 @@ class KVCache:
 
     def mask(self, positions_BT: Tensor) -> Tensor:
         """mask_BTS for new tokens at these positions: each sees its own row up to and including itself."""
-        slots = torch.arange(self._slots(positions_BT.shape[1]), device=positions_BT.device)
+        T = positions_BT.shape[1]
+        slots = torch.arange(self._slots(self._longest + T) if self._longest else T, device=positions_BT.device)
         return slots <= positions_BT[..., None]
-
-    def _slots(self, num_tokens: int) -> int:
-        """S, the slots that a forward of T new tokens attends to: exactly T in a fresh cache."""
-        used = self._longest + num_tokens
-        return used if not self._longest else min(self.capacity, -(-used // SLOT_MULTIPLE) * SLOT_MULTIPLE)
 
     @torch.no_grad()
     def extend(self, layer: int, k_BKTC: Tensor, v_BKTC: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,27 +87,27 @@ class KVCache:
 
         Raises ValueError when a row would outgrow the capacity.
         """
-        stop = self._longest + k_BKTC.shape[2]
-        if stop > self.capacity:
-            raise ValueError(f"a key/value cache of capacity {self.capacity} cannot hold {stop} tokens in one row")
-        for cache, new_BKTC in ((self.keys[layer], k_BKTC), (self.values[layer], v_BKTC)):
+        T = k_BKTC.shape[2]
+        slots = self._slots(self._longest + T)
+        for caches, new_BKTC in ((self._keys, k_BKTC), (self._values, v_BKTC)):
+            cache = caches[layer] = self._grown(caches[layer], slots)
             if self._shortest == self._longest:
-                cache[:, :, self._longest : stop] = new_BKTC
+                cache[:, :, self._longest : self._longest + T] = new_BKTC
             else:
                 rows_B1 = torch.arange(self.rows, device=cache.device)[:, None]
-                cache[rows_B1, :, self.positions(k_BKTC.shape[2])] = new_BKTC.transpose(1, 2).to(cache.dtype)
-        slots = self._slots(k_BKTC.shape[2])
-        return self.keys[layer][:, :, :slots], self.values[layer][:, :, :slots]
+                cache[rows_B1, :, self.positions(T)] = new_BKTC.transpose(1, 2).to(cache.dtype)
+        if not self._longest:
+            return k_BKTC, v_BKTC
+        return self._keys[layer][:, :, :slots], self._values[layer][:, :, :slots]
 
     def advance(self, counts_B: Tensor | int) -> None:
         """Count the newest tokens as held: once per forward, after all layers; one number per row, or one for all."""
-        self.lengths_B = self.lengths_B + counts_B
-        self._shortest, self._longest = int(self.lengths_B.min()), int(self.lengths_B.max())
+        self._set_lengths(self.lengths_B + counts_B)
 
     def select(self, rows_N: Tensor | Sequence[int], *, capacity: int | None = None) -> "KVCache":
         """A new cache of these rows in this order: fewer when rows have ended, one repeated to fan a prompt out."""
         rows_N = torch.as_tensor(rows_N, dtype=torch.int64, device=self.lengths_B.device)
-        keys = self.keys[0]
+        keys = self._keys[0]
         chosen = KVCache(self.config, rows_N.shape[0], capacity or self.capacity, keys.dtype, keys.device)
         chosen.copy_rows(self, rows_N, torch.arange(rows_N.shape[0], device=keys.device))
         return chosen
@@ -119,13 +117,33 @@ class KVCache:
         """Overwrite rows of this cache by rows of another, lengths included. Raises ValueError if they do not fit."""
         lengths_N = source.lengths_B[source_rows_N]
         used = int(lengths_N.max()) if len(lengths_N) else 0
-        if used > self.capacity:
-            raise ValueError(f"a key/value cache of capacity {self.capacity} cannot take a row of {used} tokens")
-        for mine, theirs in zip(self.keys + self.values, source.keys + source.values, strict=True):
-            mine[rows_N, :, :used] = theirs[source_rows_N, :, :used].to(mine.dtype)
-        self.lengths_B = self.lengths_B.index_copy(0, rows_N, lengths_N)
+        slots = self._slots(used)
+        for mine, theirs in ((self._keys, source._keys), (self._values, source._values)):
+            for layer, cache in enumerate(theirs):
+                mine[layer] = self._grown(mine[layer], slots)
+                mine[layer][rows_N, :, :used] = cache[source_rows_N, :, :used].to(mine[layer].dtype)
+        self._set_lengths(self.lengths_B.index_copy(0, rows_N, lengths_N))
+
+    def _set_lengths(self, lengths_B: Tensor) -> None:
+        self.lengths_B = lengths_B
         if self.rows:
-            self._shortest, self._longest = int(self.lengths_B.min()), int(self.lengths_B.max())
+            self._shortest, self._longest = int(lengths_B.min()), int(lengths_B.max())
+
+    def _slots(self, used: int) -> int:
+        """Slots to allocate and attend to when the longest row uses so many."""
+        if used > self.capacity:
+            raise ValueError(f"a key/value cache of capacity {self.capacity} cannot hold {used} tokens in one row")
+        return min(self.capacity, -(-used // SLOTS_PER_GROWTH) * SLOTS_PER_GROWTH)
+
+    def _grown(self, cache_BKSC: Tensor, slots: int) -> Tensor:
+        """The cache itself if it has the slots, else a larger one with its contents. New slots hold zeros: what is
+        masked is still multiplied by a probability of zero."""
+        B, K, held, C = cache_BKSC.shape
+        if held >= slots:
+            return cache_BKSC
+        grown = cache_BKSC.new_zeros(B, K, slots, C)
+        grown[:, :, :held] = cache_BKSC
+        return grown
 
 
 class RecordedKV:
