@@ -1,12 +1,13 @@
 """From a configuration to optimizers: which parameter is updated how."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from better_ai.config import AdamWConfig, MuonConfig, TrainingConfig
+from better_ai.config import AdamWConfig, ModelConfig, MuonConfig, TrainingConfig
 from better_ai.model import Transformer
 from better_ai.training.muon import Muon
 
@@ -26,8 +27,7 @@ class Optimizers:
         optimizer = config.optimizer
         self._optimizers: list[torch.optim.Optimizer] = []
         if isinstance(optimizer, MuonConfig):
-            if roles["matrix"]:
-                self._optimizers.append(_muon(roles["matrix"], optimizer, newton_schulz_dtype))
+            self._optimizers.append(_muon(model, optimizer, newton_schulz_dtype))
             decayed, adamw = roles["router"], optimizer.adamw
         else:
             decayed, adamw = roles["matrix"] + roles["router"], optimizer
@@ -64,9 +64,23 @@ def parameter_role(name: str, parameter: nn.Parameter) -> str:
     return "router" if ".router." in name or ".shared_gate." in name else "matrix"
 
 
-def _muon(matrices: list[Tensor], config: MuonConfig, newton_schulz_dtype: torch.dtype) -> Muon:
+def fused_parts(name: str, matrix: Tensor, config: ModelConfig) -> tuple[int, ...]:
+    """Rows of the projections that a fused matrix holds: queries, keys and values; gate and up."""
+    if name.endswith("attention.qkv.weight"):
+        keys = config.kv_heads * config.head_width
+        return (config.num_attention_heads * config.head_width, keys, keys)
+    rows = matrix.shape[-2]
+    return (rows // 2, rows // 2) if "gate_up" in name else (rows,)
+
+
+def _muon(model: Transformer, config: MuonConfig, newton_schulz_dtype: torch.dtype) -> Muon:
+    """Each projection of a fused matrix is orthogonalised by itself: they differ in scale, and it learns faster."""
+    matrices = defaultdict(list)
+    for name, parameter in model.named_parameters():
+        if parameter_role(name, parameter) == "matrix":
+            matrices[fused_parts(name, parameter, model.config)].append(parameter)
     return Muon(
-        matrices,
+        [{"params": parameters, "parts": list(parts)} for parts, parameters in matrices.items()],
         lr=config.matrix_learning_rate,
         momentum=config.momentum,
         weight_decay=config.weight_decay,

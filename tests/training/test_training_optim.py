@@ -3,7 +3,7 @@ import torch
 from byte_batches import tiny_config, tiny_model
 
 from better_ai.config import MoEConfig
-from better_ai.training.optim import Optimizers, parameter_role
+from better_ai.training.optim import Optimizers, fused_parts, parameter_role
 
 MOE = MoEConfig(num_experts=4, shared_expert_dim=16, shared_expert_gate=True, dense_layers=(0,))
 
@@ -49,3 +49,18 @@ def test_the_multiplier_applies_to_the_peak_and_does_not_accumulate() -> None:
     for multiplier in (0.5, 0.5, 1.0):
         optimizers.step(multiplier)
     assert {group["lr"] for state in optimizers.state_dict() for group in state["param_groups"]} == {0.02, 0.01}
+
+
+def test_fused_projections_are_split_where_the_model_splits_them() -> None:
+    model = tiny_model(moe=MOE, num_attention_heads=4, num_key_value_heads=2)
+    split = {
+        name.split(".", 2)[2]: fused_parts(name, parameter, model.config)
+        for name, parameter in model.named_parameters()
+        if parameter_role(name, parameter) == "matrix"
+    }
+    assert split == {
+        "attention.qkv.weight": (32, 16, 16), "attention.out.weight": (32,),
+        "feedforward.gate_up.weight": (64, 64), "feedforward.down.weight": (32,),
+        "feedforward.experts.gate_up": (64, 64), "feedforward.experts.down": (32,),
+        "feedforward.shared.gate_up.weight": (16, 16), "feedforward.shared.down.weight": (32,),
+    }  # fmt: skip
