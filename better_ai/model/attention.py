@@ -48,18 +48,23 @@ class Visibility:
 
 
 def attend(q_BHTC: Tensor, k_BKSC: Tensor, v_BKSC: Tensor, visibility: Visibility) -> Tensor:
-    """Softmax attention; query head h reads key/value head h // (H/K). Returns out_BTHC, contiguous on the CPU."""
-    B, H, T, _ = q_BHTC.shape
-    K, S = k_BKSC.shape[1:3]
+    """Softmax attention; query head h reads key/value head h // (H/K). Returns out_BTHC."""
+    B, T, S = q_BHTC.shape[0], q_BHTC.shape[2], k_BKSC.shape[2]
     mask_BTS = visibility.mask_BTS
     assert mask_BTS is None or mask_BTS.shape == (B, T, S), f"mask {mask_BTS.shape}, attention {(B, T, S)}"
-    if q_BHTC.device.type == "cpu":
+    if q_BHTC.is_cpu:
         return block_causal_attention(q_BHTC, k_BKSC, v_BKSC, visibility.blocks(T, S))
-    if mask_BTS is None:
-        assert T in (S, 1), "keys of earlier tokens need a mask"
-        out_BHTC = F.scaled_dot_product_attention(q_BHTC, k_BKSC, v_BKSC, is_causal=T > 1, enable_gqa=H != K)
-    else:
-        out_BHTC = F.scaled_dot_product_attention(q_BHTC, k_BKSC, v_BKSC, mask_BTS[:, None], enable_gqa=H != K)
+    return fused_attention(q_BHTC, k_BKSC, v_BKSC, mask_BTS)
+
+
+def fused_attention(q_BHTC: Tensor, k_BKSC: Tensor, v_BKSC: Tensor, mask_BTS: Tensor | None) -> Tensor:
+    """The same by PyTorch's kernels, for accelerators."""
+    H, T = q_BHTC.shape[1:3]
+    K, S = k_BKSC.shape[1:3]
+    assert mask_BTS is not None or T in (S, 1), "keys of earlier tokens need a mask"
+    mask_B1TS = None if mask_BTS is None else mask_BTS[:, None]
+    causal = mask_BTS is None and T > 1
+    out_BHTC = F.scaled_dot_product_attention(q_BHTC, k_BKSC, v_BKSC, mask_B1TS, is_causal=causal, enable_gqa=H != K)
     return out_BHTC.transpose(1, 2)
 
 

@@ -35,6 +35,10 @@ class Routing:
     weights_Nk: Tensor
     logits_NE: Tensor
 
+    def of_tokens(self, counted_N: Tensor) -> "Routing":
+        """Of the tokens that a bool mask marks."""
+        return Routing(self.experts_Nk[counted_N], self.weights_Nk[counted_N], self.logits_NE[counted_N])
+
     def load(self) -> Tensor:
         """load_E: tokens sent to each expert, fp32, without gradient."""
         return torch.bincount(self.experts_Nk.flatten(), minlength=self.logits_NE.shape[1]).float()

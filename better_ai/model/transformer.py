@@ -115,6 +115,7 @@ class Transformer(nn.Module):
             tokens_BT: int64 ids.
             positions_BT: of each token in its text; 0, 1, ... in every row unless given.
             segment_ids_BT: documents packed in a row; attention stays causal and within equal ids. Give positions too.
+                Id 0 marks padding, which auxiliary losses do not count.
             kv: earlier keys and values, extended by this pass.
             mask_BTS: bool, True where a query may attend to a key; S counts the keys `kv.extend` returns. None with
                 a `kv` means plain causal attention, right for a fresh cache only.
@@ -131,12 +132,14 @@ class Transformer(nn.Module):
                 routings.append(routing)
         output = ModelOutput(self.norm(x_BTD), self.head_weight_VD)
         if routings and torch.is_grad_enabled():
-            self._report_routing(output, routings)
+            self._report_routing(output, routings, segment_ids_BT)
         return output
 
-    def _report_routing(self, output: ModelOutput, routings: list[Routing]) -> None:
+    def _report_routing(self, output: ModelOutput, routings: list[Routing], segment_ids_BT: Tensor | None) -> None:
         moe = self.config.moe
         assert moe is not None
+        if segment_ids_BT is not None:
+            routings = [routing.of_tokens(segment_ids_BT.flatten() != 0) for routing in routings]
         output.aux_losses = {
             "load_balance": torch.stack([routing.load_balance_loss() for routing in routings]).mean(),
             "router_z": torch.stack([routing.z_loss() for routing in routings]).mean(),

@@ -11,7 +11,7 @@ from torch import Tensor
 from better_ai.config import ModelConfig
 from better_ai.errors import UserError
 from better_ai.model import Transformer, linear_cross_entropy
-from better_ai.model.attention import Visibility, attend
+from better_ai.model.attention import Visibility, attend, fused_attention
 
 
 def naive_attention(q_BHTC: Tensor, k_BKSC: Tensor, v_BKSC: Tensor, mask_BTS: Tensor | None) -> Tensor:
@@ -59,6 +59,9 @@ def test_equals_the_naive_formula(B: int, K: int, G: int, T: int, prefix: int, m
     ours = values_and_gradients(lambda q, k, v: attend(q, k, v, visibility), inputs, grad)
     naive = values_and_gradients(lambda q, k, v: naive_attention(q, k, v, mask_BTS), inputs, grad)
     torch.testing.assert_close(ours, naive, rtol=1e-10, atol=1e-11)
+    if masked or not prefix:
+        fused = values_and_gradients(lambda q, k, v: fused_attention(q, k, v, mask_BTS), inputs, grad)
+        torch.testing.assert_close(fused, naive, rtol=1e-10, atol=1e-11)
 
 
 def test_bf16_error_is_that_of_pytorchs_kernel() -> None:

@@ -7,13 +7,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from better_ai.config import ModelConfig, MoEConfig
-from better_ai.model import KVCache, RecordedKV, SharedPrefix, Transformer, token_logprobs
+from better_ai.model import KVCache, RecordedKV, SharedPrefix, Transformer, kv, token_logprobs
 
 DENSE = ModelConfig(
     vocab_size=40, hidden_dim=24, num_layers=2, num_attention_heads=4, num_key_value_heads=2, ffn_dim=32,
     max_seq_len=64, qk_norm=True, init_std=0.2,
 )  # fmt: skip
 MOE = DENSE.model_copy(update={"moe": MoEConfig(num_experts=4, expert_dim=16, dense_layers=(0,))})
+
+
+@pytest.fixture(autouse=True)
+def slow_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches grow every few tokens, and rows end within a step of growth and at its edge."""
+    monkeypatch.setattr(kv, "SLOTS_PER_GROWTH", 4)
 
 
 def random_tokens(*shape: int, seed: int = 0) -> Tensor:

@@ -109,6 +109,19 @@ def test_auxiliary_losses_reach_the_routers() -> None:
         assert model(tokens_BT).aux_losses == {}
 
 
+def test_padding_does_not_count() -> None:
+    model = Transformer(CONFIG)
+    tokens_BT = torch.randint(0, 30, (1, 9), generator=torch.Generator().manual_seed(0))
+    alone = model(tokens_BT)
+    padded = model(
+        F.pad(tokens_BT, (0, 4)),
+        positions_BT=torch.cat([torch.arange(9), torch.zeros(4, dtype=torch.int64)])[None],
+        segment_ids_BT=torch.tensor([[1] * 9 + [0] * 4]),
+    )
+    torch.testing.assert_close(padded.aux_losses, alone.aux_losses)
+    assert torch.equal(padded.metrics["moe/expert_load_tokens"], alone.metrics["moe/expert_load_tokens"])
+
+
 def test_training_steps_balance_the_experts() -> None:
     """From a router that sends nearly all tokens to one expert, the balancing loss alone spreads them."""
     model = Transformer(CONFIG)
