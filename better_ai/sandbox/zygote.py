@@ -64,7 +64,7 @@ def _enter(prefixes: list[str]) -> Ground:
     for module in PRELOADED.split():
         import_module(module)
     os.umask(0o022)
-    install_filter = linux.seccomp_installer(seccomp.program())
+    install_filter = linux.seccomp_installer(seccomp.run_program())
     proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     owner = os.geteuid(), os.getegid()
     # The kernel exempts real root from process limits, even in a user namespace: become somebody else where possible.
@@ -85,6 +85,7 @@ def _enter(prefixes: list[str]) -> Ground:
         linux.die_with_parent()
     linux.set_dumpable(False)
     _require_readable_library()
+    linux.seccomp_installer(seccomp.worker_program())()
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
