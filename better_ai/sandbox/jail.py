@@ -1,6 +1,6 @@
 """The policy of the jail: what a run can see, what it may use, and the order in which its rights are taken away.
 
-The root is a read-only tmpfs that holds nothing but the system's libraries and programs, the Python prefix and three
+The root is a read-only tmpfs that holds nothing but the system's libraries and programs, Python's own and three
 devices: no /proc (another process's environment can be read there), no /etc, no home. Each run adds a private /tmp.
 """
 
@@ -24,8 +24,8 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _NEW_ROOT = "/proc"
 
 
-def build_root(prefixes: Iterable[str]) -> None:
-    """Move this process, alone in its mount namespace, to a new root that shows `prefixes` read-only."""
+def build_root(visible: Iterable[str]) -> None:
+    """Move this process, alone in its mount namespace, to a new root that shows `visible` read-only."""
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("tmpfs", _NEW_ROOT, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "size=1m,mode=755")
     for path in filter(os.path.lexists, _SYSTEM):
@@ -33,7 +33,7 @@ def build_root(prefixes: Iterable[str]) -> None:
             Path(_NEW_ROOT + path).symlink_to(Path(path).readlink())
         else:
             _bind(path, linux.READ_ONLY | linux.NO_SUID | linux.NO_DEVICES)
-    for path in prefixes:
+    for path in visible:
         if not Path(path).is_relative_to("/usr"):
             _bind(path, linux.READ_ONLY | linux.NO_SUID | linux.NO_DEVICES)
     for path in _DEVICES:

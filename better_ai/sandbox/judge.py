@@ -6,7 +6,7 @@ many of them at once, and no script knows about workers, retries or descriptors.
 
 import signal
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from better_ai.sandbox import controls, orders, programs
@@ -15,6 +15,8 @@ from better_ai.sandbox.orders import Ending, Reply
 from better_ai.sandbox.result import ExecutionResult, ExecutionStatus, Integrity, JudgeJob, Verdict
 
 T = TypeVar("T")
+
+_MAX_REASON_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,15 @@ class Outcome:
 
 
 Script = Generator[Order, Outcome, T]
+
+_FORGED = Verdict(
+    passed=False,
+    status="failed",
+    integrity="shared",
+    reason="the solution also passes tests that nothing can pass, so it forges its verdict",
+    cpu_seconds=0.0,
+    wall_seconds=0.0,
+)
 
 
 def execution(source: str, limits: Limits) -> Script[ExecutionResult]:
@@ -82,8 +93,7 @@ def _split(job: JudgeJob, limits: Limits) -> Script[Verdict]:
     )
     verdict = _verdict(outcome, limits, "split")
     if verdict.status == "failed" and outcome.reply and outcome.reply.main.exit_code == programs.CANNOT_SPLIT:
-        reason = f'{verdict.reason}: judge this task with integrity="shared"'
-        return Verdict(False, "lost", "split", reason, verdict.cpu_seconds, verdict.wall_seconds)
+        return replace(verdict, status="lost", reason=f'{verdict.reason}: judge this task with integrity="shared"')
     return verdict
 
 
@@ -93,22 +103,20 @@ def _shared(job: JudgeJob, limits: Limits) -> Script[Verdict]:
     def order(tests: str) -> Order:
         return Order(limits, orders.payload("shared", solution=job.candidate, tests=tests, entry_point=job.entry_point))
 
-    verdict = _verdict((yield order(job.tests)), limits, "shared")
     changed = controls.with_changed_literals(job.tests)
     integrity: Integrity = "shared" if changed is None else "shared+controls"
-    cpu_seconds, wall_seconds = verdict.cpu_seconds, verdict.wall_seconds
+    verdict = _verdict((yield order(job.tests)), limits, integrity)
     for control in filter(None, (controls.with_canary(job.tests), changed)):
-        if verdict.status != "passed":
+        if not verdict.passed:
             break
         trial = _verdict((yield order(control)), limits, integrity)
-        cpu_seconds += trial.cpu_seconds
-        wall_seconds += trial.wall_seconds
-        if trial.status == "lost":
-            verdict = trial
-        elif trial.passed:
-            reason = "the solution also passes tests that nothing can pass, so it forges its verdict"
-            verdict = Verdict(False, "failed", integrity, reason, 0.0, 0.0)
-    return Verdict(verdict.passed, verdict.status, integrity, verdict.reason, cpu_seconds, wall_seconds)
+        verdict = replace(
+            trial if trial.status == "lost" else _FORGED if trial.passed else verdict,
+            integrity=integrity,
+            cpu_seconds=verdict.cpu_seconds + trial.cpu_seconds,
+            wall_seconds=verdict.wall_seconds + trial.wall_seconds,
+        )
+    return verdict
 
 
 def _verdict(outcome: Outcome, limits: Limits, integrity: Integrity) -> Verdict:
@@ -133,4 +141,4 @@ def _reason(said: str, main: Ending, solution: Ending, limits: Limits) -> str:
         return f"the solution reached the CPU limit of {limits.cpu_seconds} s"
     if main.signal:
         return f"the tests were ended by {signal.Signals(main.signal).name}"
-    return said.strip() or f"the tests ended early with exit status {main.exit_code}"
+    return said.strip()[:_MAX_REASON_CHARACTERS] or f"the tests ended early with exit status {main.exit_code}"

@@ -1,5 +1,6 @@
 """Starting the jail's zygote from the host, or saying loudly why it cannot be."""
 
+import os
 import platform
 import socket
 import subprocess
@@ -20,8 +21,8 @@ _CODE_ROOT = str(Path(__file__).parents[2])
 # Not -E: the hash seed is set through the environment.
 _FLAGS = ("-s", "-P", "-S")
 _BOOT = (
-    "import sys; root, control, workers, *prefixes = sys.argv[1:]; sys.path.append(root); "
-    "from better_ai.sandbox.zygote import main; sys.path.pop(); main(int(control), int(workers), prefixes)"
+    "import sys; root, control, workers, *visible = sys.argv[1:]; sys.path.append(root); "
+    "from better_ai.sandbox.zygote import main; sys.path.pop(); main(int(control), int(workers), visible)"
 )
 _MEND = (
     "Untrusted programs run only in Linux namespaces, and nothing was run without them. "
@@ -55,11 +56,11 @@ class Zygote:
 
 def launch(workers: int) -> Zygote:
     """Start a zygote with `workers` workers. Raises `SandboxUnavailable` naming what the system forbids."""
-    python, prefixes = _interpreter()
+    python, visible = _interpreter()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [python, *_FLAGS, "-c", _BOOT, _CODE_ROOT, str(theirs.fileno()), str(workers), *prefixes],
+            [python, *_FLAGS, "-c", _BOOT, _CODE_ROOT, str(theirs.fileno()), str(workers), *visible],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -111,7 +112,10 @@ def require_platform() -> None:
 
 
 def _interpreter() -> tuple[str, list[str]]:
-    """The interpreter behind a virtual environment, and the folders it needs."""
+    """The interpreter behind a virtual environment, and what of its installation a run has to see.
+
+    Not the whole prefix: that may be a home folder.
+    """
     executable = getattr(sys, "_base_executable", None) or sys.executable
     if not executable:
         raise SandboxUnavailable(
@@ -119,10 +123,6 @@ def _interpreter() -> tuple[str, list[str]]:
             "cannot start one inside. Nothing was run. Start Python by its full path, not embedded in another program."
         )
     python = str(Path(executable).resolve())
-    prefixes = list(dict.fromkeys((sys.base_prefix, sys.base_exec_prefix, str(Path(python).parents[1]))))
-    if "/" in prefixes:
-        raise SandboxUnavailable(
-            f"The sandbox cannot start: Python's prefix is the root directory (interpreter {python}), so showing the "
-            "library to a jailed program would show it everything. Install Python below /usr, /opt or a home folder."
-        )
-    return python, prefixes
+    roots = dict.fromkeys((sys.base_prefix, sys.base_exec_prefix))
+    folders = [str(Path(root, name)) for root in roots for name in dict.fromkeys(("lib", sys.platlibdir))]
+    return python, [python, *filter(os.path.isdir, folders)]

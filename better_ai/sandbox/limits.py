@@ -30,10 +30,10 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if not value > 0:
-                raise UserError(f"a sandbox limit must be positive, found {field.name}={value!r}: raise it")
-        if self.cpu_seconds != int(self.cpu_seconds):
-            raise UserError(f"the kernel counts CPU limits in whole seconds, found cpu_seconds={self.cpu_seconds}")
+            if not 0 < value < float("inf"):
+                raise UserError(f"a sandbox limit must be positive and finite, found {field.name}={value!r}")
+            if field.type is int and not isinstance(value, int):
+                raise UserError(f"the kernel counts this limit in whole units, found {field.name}={value!r}")
 
     def pack(self) -> bytes:
         return _PACKED.pack(*astuple(self))

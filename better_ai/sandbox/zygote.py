@@ -33,8 +33,8 @@ PRELOADED = """
     abc bisect cmath collections contextlib copy dataclasses datetime decimal enum fractions functools hashlib heapq
     itertools json math numbers operator random re statistics string struct time traceback typing
 """
+_LONGEST_POLL_MS = 2**31 - 1
 _CPU_LIMIT_REACHED = 0.5  # of the limit, which the kernel counts in ticks, as seen in the exact time it reports
-_CONTROL_ERRORS = (OSError, ImportError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,23 @@ class Ground:
     install_filter: Callable[[], None]
 
 
-def main(control_fd: int, workers: int, prefixes: list[str]) -> NoReturn:
-    """Entry point of the interpreter that the host starts. Its first message is `READY`, or `REFUSED` and why."""
+def main(control_fd: int, workers: int, visible: list[str]) -> NoReturn:
+    """What the interpreter that the host starts does. Its first message is `READY`, or `REFUSED` and why.
+
+    Runs see the paths in `visible` beside the system's programs and libraries.
+    """
     control = socket.socket(fileno=control_fd)
     try:
-        ground = _enter(prefixes)
+        ground = _enter(visible)
         children = [_fork_worker(control, ground) for _ in range(workers)]
-    except _CONTROL_ERRORS as error:
+    except Exception as error:
         control.send(orders.REFUSED + str(error).encode("utf-8", "replace")[:1000])
         os._exit(1)
     control.send(orders.READY)
     _watch(control, children)
 
 
-def _enter(prefixes: list[str]) -> Ground:
+def _enter(visible: list[str]) -> Ground:
     """Become pid 1 of a jail of its own. The parent stays outside as a stub that waits for it."""
     for module in PRELOADED.split():
         import_module(module)
@@ -76,7 +79,7 @@ def _enter(prefixes: list[str]) -> Ground:
     if pid := os.fork():
         _stand_outside(pid)
     linux.die_with_parent()
-    jail.build_root(prefixes)
+    jail.build_root(visible)
     if becomes_nobody:
         owner = jail.NOBODY, jail.NOBODY
         os.setgroups([])
@@ -96,11 +99,9 @@ def _require_readable_library() -> None:
     """Every late import of a run would fail otherwise."""
     try:
         Path(os.__file__).read_bytes()
-    except PermissionError:
+    except OSError as error:
         folder = Path(os.__file__).parent
-        raise OSError(
-            f"the jail's user cannot read Python's library: run `chmod -R o+rX {sys.prefix}` ({folder})"
-        ) from None
+        raise OSError(f"the jail's user cannot read Python's library ({error}): run `chmod -R o+rX {folder}`") from None
 
 
 def _maps_nobody() -> bool:
@@ -213,7 +214,7 @@ def _await(pid: int, seconds: float, reply: int) -> bool:
         poller = select.poll()
         poller.register(pidfd, select.POLLIN)
         poller.register(reply, 0)
-        events = poller.poll(seconds * 1000)
+        events = poller.poll(min(seconds * 1000, _LONGEST_POLL_MS))
         if (pidfd, select.POLLIN) not in events:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         return not events

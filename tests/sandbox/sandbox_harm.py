@@ -144,6 +144,7 @@ for path in ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/tmp/secret", "/pro
              "/proc/self/maps", "/proc/mounts", "/sys/kernel/uevent_helper", "/root", "/home", "/dev/kmsg", "/dev/mem"):
     attempt(path, lambda path=path: read(path))
 attempt("link", lambda: (os.symlink("/tmp/../../../tmp/secret", "/tmp/link"), read("/tmp/link"))[1])
+attempt("prefix", lambda: sys.prefix != "/usr" and set(os.listdir(sys.prefix)) - {"bin", "lib", "lib64"} or False)
 attempt("environment", lambda: "xyzzy" in str(os.environ) and str(os.environ))
 attempt("kernel log", lambda: libc("klogctl", 3, ctypes.create_string_buffer(100), 100))
 """),

@@ -292,9 +292,18 @@ def test_other_systems_and_processors_are_refused(monkeypatch: pytest.MonkeyPatc
         Sandbox()
 
 
-def test_a_python_installed_in_the_root_directory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch.sys, "base_prefix", "/")
-    with pytest.raises(SandboxUnavailable, match="root directory"):
+def test_a_library_that_the_jail_cannot_see_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_interpreter", lambda: (str(Path(sys.executable).resolve()), []))
+    if Path(os.__file__).is_relative_to("/usr"):
+        pytest.skip("this Python lies in /usr, which every run sees")
+    with pytest.raises(SandboxUnavailable, match=r"cannot read Python's library.*chmod"):
+        Sandbox()
+
+
+def test_an_embedded_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch.sys, "_base_executable", "")
+    monkeypatch.setattr(launch.sys, "executable", "")
+    with pytest.raises(SandboxUnavailable, match="full path"):
         Sandbox()
 
 
