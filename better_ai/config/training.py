@@ -52,8 +52,10 @@ class TrainingConfig(Config):
     bf16: bool | Literal["auto"] = "auto"
     """Activations in bfloat16 over fp32 weights; auto: where the processor computes in bfloat16."""
     seed: NonNegativeInt = 0
+    num_processes: PositiveInt = 1
+    """Processes that share a step's micro-batches on one machine's cores; of use up to the number of micro-batches."""
     num_threads: NonNegativeInt = 0
-    """Threads of one process; 0: one per physical core. Exact resume needs the same number."""
+    """Threads of each process; 0: the physical cores, shared among them. Exact resume needs the same number."""
     checkpoint_every_steps: PositiveInt = 200
     keep_checkpoints: PositiveInt = 2
     validate_every_steps: NonNegativeInt = 0

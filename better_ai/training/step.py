@@ -22,25 +22,29 @@ class StepValues:
     metrics: dict[str, float]
 
 
-def accumulate_gradients(
-    model: Transformer, objective: Objective, batches: Sequence[Any], *, step: int
-) -> dict[str, Tensor]:
-    """Backpropagate the mean loss of all `batches` together; returns "loss" and the metrics, as means over the weight.
-
-    The divisor is the weight of the whole step, known before the first backward pass, so gradients do not depend on
-    how the step is split into micro-batches. Raises UserError when nothing in the step counts.
-    """
-    weights = [objective.weight(batch) for batch in batches]
-    total = sum(weights)
+def step_weight(objective: Objective, batches: Sequence[Any], *, step: int) -> float:
+    """What a step's losses are divided by: known before any forward pass. Raises UserError when nothing counts."""
+    total = sum(objective.weight(batch) for batch in batches)
     if total == 0:
         raise UserError(
             f"step {step} has nothing to learn from: the loss mask of all its {len(batches)} micro-batches is empty; "
             "check that answers are not truncated away and that the mask covers them"
         )
+    return total
+
+
+def accumulate_gradients(
+    model: Transformer, objective: Objective, batches: Sequence[Any], total: float
+) -> dict[str, Tensor]:
+    """Backpropagate the summed losses of `batches` over `total`; returns "loss" and the metrics, divided alike.
+
+    `total` is the weight of the whole step, of which these may be a part, so gradients do not depend on how the step
+    is split into micro-batches.
+    """
     device = next(model.parameters()).device
     means: dict[str, Tensor] = {}
-    for batch, weight in zip(batches, weights, strict=True):
-        if weight == 0:
+    for batch in batches:
+        if objective.weight(batch) == 0:
             continue
         output = objective(model, batch.to(device))
         (output.loss_sum / total).backward()

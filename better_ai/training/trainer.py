@@ -7,7 +7,7 @@ learned from the batch source's; neither is named here. One process and one devi
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from better_ai.config import TrainingConfig
 from better_ai.errors import ConfigError
 from better_ai.model import Transformer
 from better_ai.training.checkpoint import Checkpoint, CheckpointFolder
+from better_ai.training.gradient_workers import GradientWorkers, gradient_workers
 from better_ai.training.interrupt import deferred_interrupt
 from better_ai.training.memory import PeakMemory, freed_memory_kept
 from better_ai.training.metrics import MetricsLog
@@ -27,7 +28,7 @@ from better_ai.training.randomness import kept_rng, rng_state, seed_rng, set_rng
 from better_ai.training.result import StepReport, TrainingResult
 from better_ai.training.schedule import lr_multiplier
 from better_ai.training.sources import BatchSource, ReportingSource
-from better_ai.training.step import accumulate_gradients, finish_gradients, finite
+from better_ai.training.step import finish_gradients, finite, step_weight
 from better_ai.training.threads import torch_threads
 
 log = logging.getLogger(__name__)
@@ -88,10 +89,11 @@ class Trainer:
         """
         with (
             freed_memory_kept(),
-            torch_threads(self.config.num_threads) as threads,
+            torch_threads(self.config.num_threads, self.config.num_processes) as threads,
             _computing_in(self.model, self._dtype),
             deferred_interrupt() as interrupt,
             PeakMemory() as peak,
+            self._gradient_workers(threads) as workers,
         ):
             self._begin(threads)
             meter = _Meter(self._so_far, peak)
@@ -100,7 +102,7 @@ class Trainer:
                     meter.read()
                     self._save(threads)
                     raise KeyboardInterrupt
-                self._take_step()
+                self._take_step(workers)
                 if self._due(self.config.validate_every_steps):
                     self._run_validation()
                 meter.read()
@@ -108,12 +110,16 @@ class Trainer:
                     self._save(threads)
         return self._so_far
 
-    def _take_step(self) -> None:
+    def _gradient_workers(self, threads: int) -> AbstractContextManager[GradientWorkers]:
+        processes = self.config.num_processes
+        return gradient_workers(self.model, self.objective, num_processes=processes, num_threads=threads)
+
+    def _take_step(self, workers: GradientWorkers) -> None:
         so_far, config = self._so_far, self.config
         began = time.perf_counter()
         step = so_far.steps + 1
         batches = self.batches.next_step()
-        means = accumulate_gradients(self.model, self.objective, batches, step=step)
+        means = workers.accumulate(batches, step_weight(self.objective, batches, step=step))
         values = finish_gradients(self.model, means, grad_clip=config.grad_clip, step=step)
         multiplier = lr_multiplier(step, config)
         self._optimizers.step(multiplier)

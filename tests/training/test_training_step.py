@@ -8,7 +8,7 @@ from better_ai.config import MoEConfig
 from better_ai.errors import BetterAIError, UserError
 from better_ai.model import Transformer
 from better_ai.training import CausalLMObjective, TokenBatch
-from better_ai.training.step import accumulate_gradients, finish_gradients
+from better_ai.training.step import accumulate_gradients, finish_gradients, step_weight
 
 
 def ragged_batch(lengths: list[int], length: int = 24) -> TokenBatch:
@@ -19,7 +19,8 @@ def ragged_batch(lengths: list[int], length: int = 24) -> TokenBatch:
 
 def gradients(model: Transformer, batches: list[TokenBatch]) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
     model.zero_grad(set_to_none=True)
-    means = accumulate_gradients(model, CausalLMObjective(), batches, step=1)
+    objective = CausalLMObjective()
+    means = accumulate_gradients(model, objective, batches, step_weight(objective, batches, step=1))
     return [parameter.grad for parameter in model.parameters()], means
 
 
@@ -67,7 +68,7 @@ def test_auxiliary_losses_join_as_the_weighted_mean_over_micro_batches() -> None
 
 def test_a_step_without_marked_targets_is_refused_by_its_number() -> None:
     with pytest.raises(UserError, match=r"step 7 has nothing to learn from.* 2 micro-batches is empty"):
-        accumulate_gradients(tiny_model(), CausalLMObjective(), ragged_batch([0, 0]).split(1), step=7)
+        step_weight(CausalLMObjective(), ragged_batch([0, 0]).split(1), step=7)
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.01, 1e6])
