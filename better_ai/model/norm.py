@@ -8,13 +8,13 @@ from torch.autograd.function import once_differentiable
 
 
 class _RMSNormFunction(torch.autograd.Function):
-    """Saves the normalised input and one reciprocal per row; statistics in fp32 whatever the input's dtype."""
+    """Saves the normalised input and one reciprocal per row, the latter in fp32: rounded, it would scale a whole row."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
-        reciprocal = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_().to(x.dtype)
-        normalised = x * reciprocal
+        reciprocal = norm.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+        normalised = (x * reciprocal).to(x.dtype)
         ctx.save_for_backward(normalised, reciprocal, weight)
         return normalised * weight.to(x.dtype)
 

@@ -78,12 +78,12 @@ class Transformer(nn.Module):
     def initialize(self, seed: int) -> None:
         """Draw every weight anew. The same seed gives the same weights, whatever else uses random numbers.
 
-        | parameter                              | initial value                                          |
-        | embedding, head, qkv, gate_up, router  | normal, standard deviation `init_std`                  |
-        | attention.out, down (residual writers) | normal, `init_std` / √(2L) as GPT-2; or zero when      |
-        |                                        | `zero_init_residual`, so that a block starts as identity |
-        | norm scales                            | one                                                    |
-        | biases                                 | zero                                                   |
+        | parameter                                   | initial value                                             |
+        | embedding, head, qkv, gate_up, router, gate | normal, standard deviation `init_std`                     |
+        | attention.out, down                         | normal, `init_std` / √(2L) (GPT-2: they add to the        |
+        |                                             | residual stream 2L times); 0 under `zero_init_residual`   |
+        | norm scales                                 | 1                                                         |
+        | biases                                      | 0                                                         |
         """
         generator = torch.Generator().manual_seed(seed)
         std = self.config.init_std
@@ -115,7 +115,7 @@ class Transformer(nn.Module):
             tokens_BT: int64 ids.
             positions_BT: of each token in its text; 0, 1, ... in every row unless given.
             segment_ids_BT: documents packed in a row; attention stays causal and within equal ids. Give positions too.
-                Id 0 marks padding, which auxiliary losses do not count.
+                Id 0 beside others marks padding, which auxiliary losses do not count.
             kv: earlier keys and values, extended by this pass.
             mask_BTS: bool, True where a query may attend to a key; S counts the keys `kv.extend` returns. None with
                 a `kv` means plain causal attention, right for a fresh cache only.
@@ -138,7 +138,7 @@ class Transformer(nn.Module):
     def _report_routing(self, output: ModelOutput, routings: list[Routing], segment_ids_BT: Tensor | None) -> None:
         moe = self.config.moe
         assert moe is not None
-        if segment_ids_BT is not None:
+        if segment_ids_BT is not None and bool(segment_ids_BT.any()):
             routings = [routing.of_tokens(segment_ids_BT.flatten() != 0) for routing in routings]
         output.aux_losses = {
             "load_balance": torch.stack([routing.load_balance_loss() for routing in routings]).mean(),
