@@ -125,4 +125,10 @@ def _interpreter() -> tuple[str, list[str]]:
     python = str(Path(executable).resolve())
     roots = dict.fromkeys((sys.base_prefix, sys.base_exec_prefix))
     folders = [str(Path(root, name)) for root in roots for name in dict.fromkeys(("lib", sys.platlibdir))]
-    return python, [python, *filter(os.path.isdir, folders)]
+    visible = [python, *filter(os.path.isdir, folders)]
+    if hidden := [path for path in visible if Path(path).is_relative_to("/tmp")]:
+        raise SandboxUnavailable(
+            f"The sandbox cannot start: Python lies below /tmp ({hidden[0]}), and every run has a /tmp of its own. "
+            "Nothing was run. Use a Python installed elsewhere; virtual environments and checkouts may stay in /tmp."
+        )
+    return python, visible

@@ -105,7 +105,7 @@ class _Names(dict[str, Any]):
         self._remote = remote
 
     def __missing__(self, name: str) -> Callable[..., Any]:
-        if hasattr(builtins, name):
+        if name.startswith("__") or hasattr(builtins, name):
             raise KeyError(name)
         return self._remote(name)
 

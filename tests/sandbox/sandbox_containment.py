@@ -87,6 +87,8 @@ def enter(identity: str, folder: str) -> None:
 def build_root(root: Path) -> None:
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("tmpfs", str(root), "tmpfs", linux.MS_NOSUID, "mode=755")
+    (root / "tmp").mkdir()  # first, since the checkout may lie below it
+    linux.mount("tmpfs", str(root / "tmp"), "tmpfs", linux.MS_NOSUID, "mode=777,size=64m")
     devices = [f"/dev/{name}" for name in ("null", "zero", "urandom")]
     for path in ("/usr", "/bin", "/lib", "/lib64", "/etc", "/proc", sys.base_prefix, str(CODE_ROOT), *devices):
         target = Path(f"{root}{path}")
@@ -101,8 +103,6 @@ def build_root(root: Path) -> None:
         linux.mount(path, str(target), flags=linux.MS_BIND | linux.MS_REC)
         if path != "/proc":
             linux.restrict_mount(str(target), linux.READ_ONLY | linux.NO_SUID)
-    (root / "tmp").mkdir()
-    linux.mount("tmpfs", str(root / "tmp"), "tmpfs", linux.MS_NOSUID, "mode=777,size=64m")
     linux.pivot_into(str(root))
 
 
@@ -126,8 +126,11 @@ def exists(pid: int) -> bool:
 
 
 def serve() -> None:
-    Path("/tmp/secret").write_text(SECRET)
-    Path("/tmp/witness").write_text("whole")
+    home = Path("/tmp/home")
+    home.mkdir(mode=0o777)
+    for name, text in (("secret", SECRET), ("witness", "whole")):
+        (home / name).write_text(text)
+        (home / name).chmod(0o666)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("\0witness")
     listener.listen()
@@ -142,8 +145,8 @@ def serve() -> None:
             answer["aftermath"] = {
                 "right verdicts": (good.status, bad.status) == ("passed", "failed"),
                 "same processes": processes() == before,
-                "witness": Path("/tmp/witness").read_text() == "whole"
-                and sorted(path.name for path in Path("/tmp").iterdir()) == ["secret", "witness"],
+                "files": {path.name: path.read_text() for path in home.iterdir()}
+                == {"secret": SECRET, "witness": "whole"},
             }
             print(json.dumps(answer), flush=True)
 

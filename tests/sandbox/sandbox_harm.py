@@ -113,7 +113,7 @@ attempt("abstract witness", lambda: socket.create_connection("\0witness"))
 """),
     "datagrams through a socket pair": tries(r"""
 for kind in (socket.SOCK_DGRAM, socket.SOCK_SEQPACKET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC):
-    attempt(kind, lambda kind=kind: socket.socketpair(socket.AF_UNIX, kind)[0].sendto(b"x", "\0witness"))
+    attempt(kind, lambda kind=kind: socket.socketpair(socket.AF_UNIX, kind))
 stream = socket.socketpair()[0]
 attempt("addressed stream", lambda: stream.sendto(b"x", "\0witness"))
 attempt("urgent data", lambda: stream.send(b"x", socket.MSG_OOB))
@@ -140,10 +140,10 @@ attempt("pivot_root", lambda: libc("syscall", 155, b"/tmp", b"/tmp"))
 attempt("tmp is executable", lambda: (write("/tmp/x"), os.chmod("/tmp/x", 0o777), os.access("/tmp/x", os.X_OK))[2])
 """),
     "secrets": tries("""
-for path in ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/tmp/secret", "/proc/1/environ", "/proc/self/environ",
+for path in ("/etc/passwd", "/etc/shadow", "/etc/hostname", "/tmp/home/secret", "/proc/1/environ", "/proc/self/environ",
              "/proc/self/maps", "/proc/mounts", "/sys/kernel/uevent_helper", "/root", "/home", "/dev/kmsg", "/dev/mem"):
     attempt(path, lambda path=path: read(path))
-attempt("link", lambda: (os.symlink("/tmp/../../../tmp/secret", "/tmp/link"), read("/tmp/link"))[1])
+attempt("link", lambda: (os.symlink("/tmp/../../../tmp/home/secret", "/tmp/link"), read("/tmp/link"))[1])
 attempt("prefix", lambda: sys.prefix != "/usr" and set(os.listdir(sys.prefix)) - {"bin", "lib", "lib64"} or False)
 attempt("environment", lambda: "xyzzy" in str(os.environ) and str(os.environ))
 attempt("kernel log", lambda: libc("klogctl", 3, ctypes.create_string_buffer(100), 100))

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from sandbox_containment import Contained
+from sandbox_containment import ATTACK_LIMITS, Contained
 from sandbox_forgeries import FORGERIES, STALLING, TASK
 from sandbox_harm import HARM, LEFT_BEHIND, UNENDING
 
 IDENTITIES = ["ordinary user", "root"] if os.geteuid() == 0 else ["ordinary user"]
-UNHURT = {"right verdicts": True, "same processes": True, "witness": True}
+UNHURT = {"right verdicts": True, "same processes": True, "files": True}
 SHORT = 0.7  # wall seconds for what nothing else ends
 
 
@@ -25,6 +25,7 @@ def test_harm_is_held(contained: Contained, name: str) -> None:
     result = contained.ask("run", source=HARM[name])
     assert "ESCAPED" not in result["stdout"], result["stdout"]
     assert result["status"] in ("exit", "signal"), result
+    assert result["output_bytes"] <= 2 * ATTACK_LIMITS["file_bytes"], "both streams to the brim"
     assert "SyntaxError" not in result["stderr"], "the attack itself is broken"
     assert "reached its end" in result["stdout"] or "reached its end" not in HARM[name], result
     assert result["aftermath"] == UNHURT

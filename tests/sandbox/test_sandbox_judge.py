@@ -102,6 +102,13 @@ TASKS = {
         "def only(x, kind):\n    return x",
         "assert only([1, 'a', 2], int) == [1, 2]",
     ),
+    "tests with annotations and classes of their own": (
+        "double",
+        "def double(x):\n    return 2 * x",
+        "def double(x):\n    return x",
+        "limit: int = 3\nclass Case:\n    def run(self, n: int) -> None:\n        assert double(n) == 2 * n\n"
+        "for n in range(limit):\n    Case().run(n)",
+    ),
     "dataclasses inside": (
         "area",
         "from dataclasses import dataclass\n@dataclass\nclass Box:\n    w: int\n    h: int\n"

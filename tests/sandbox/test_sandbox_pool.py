@@ -300,6 +300,12 @@ def test_a_library_that_the_jail_cannot_see_is_named(monkeypatch: pytest.MonkeyP
         Sandbox()
 
 
+def test_a_python_that_every_run_would_hide_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch.sys, "_base_executable", "/tmp/python/bin/python3")
+    with pytest.raises(SandboxUnavailable, match=r"lies below /tmp .*elsewhere"):
+        Sandbox()
+
+
 def test_an_embedded_python_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launch.sys, "_base_executable", "")
     monkeypatch.setattr(launch.sys, "executable", "")
