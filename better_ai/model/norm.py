@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 
 class _RMSNormFunction(torch.autograd.Function):
-    """Saves the normalised input and one reciprocal per row, the latter in fp32: rounded, it would scale a whole row."""
+    """Saves the normalised input and an fp32 reciprocal per row: rounded, it would scale a whole row wrongly."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
