@@ -45,7 +45,7 @@ def _print_summary(console: Console, summary: dict[str, Any], run: Path) -> None
     systems = summary["evaluation"]
     if systems is not None:
         table = Table("model", "pass@1", "interval", title="held-out tasks")
-        for name in ("baseline", "pretrain", "sft", "rl"):
+        for name in ("baseline", "base", "sft", "rl"):
             first = systems["systems"][name]["pass_at_k"]["1"]
             table.add_row(name, f"{first['value']:.1%}", f"{first['low']:.1%} to {first['high']:.1%}")
         console.print(table)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 INK, GRID, ACCENT = "#1f2933", "#d9dee5", "#2563eb"
-SYSTEM_COLORS = {"baseline": "#94a3b8", "pretrain": "#c08a3e", "sft": "#0f9d7a", "rl": "#2563eb"}
+SYSTEM_COLORS = {"baseline": "#94a3b8", "base": "#c08a3e", "sft": "#0f9d7a", "rl": "#2563eb"}
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "better-ai",
     "svg.fonttype": "none",
@@ -89,6 +89,39 @@ def horizontal_bars(values: Mapping[str, float], *, x: str) -> str:
         axes.set_xlabel(x)
         axes.margins(x=0.12)
         axes.grid(visible=False, axis="y")
+        return _svg(figure)
+
+
+def graph(parents: Mapping[str, Sequence[str]], notes: Mapping[str, str]) -> str:
+    """A graph without circles, from left to right: each node right of its parents, with a note under its name.
+
+    `parents` lists every node after its parents.
+    """
+    with matplotlib.rc_context(STYLE):
+        places: dict[str, tuple[float, float]] = {}
+        for name, above in parents.items():
+            column = max((places[parent][0] + 1 for parent in above), default=0.0)
+            row = sum(at == column for at, _ in places.values())
+            places[name] = (column, -float(row))
+        rows = 1 - min(y for _, y in places.values())
+        figure, axes = _canvas(width=9.6, height=0.9 + 0.8 * rows)
+        for name, above in parents.items():
+            for parent in above:
+                bend = 0.0 if places[name][0] - places[parent][0] == 1 else -0.18
+                arrow = {
+                    "arrowstyle": "-|>",
+                    "color": "#94a3b8",
+                    "connectionstyle": f"arc3,rad={bend}",
+                    "shrinkA": 26,
+                    "shrinkB": 30,
+                }
+                axes.annotate("", xy=places[name], xytext=places[parent], arrowprops=arrow)
+        box = {"boxstyle": "round,pad=0.55", "facecolor": "#ffffff", "edgecolor": ACCENT}
+        for name, (x, y) in places.items():
+            axes.text(x, y, f"{name}\n{notes[name]}", ha="center", va="center", fontsize=8.5, bbox=box)
+        axes.set_xlim(-0.5, max(x for x, _ in places.values()) + 0.5)
+        axes.set_ylim(0.6 - rows, 0.6)
+        axes.set_axis_off()
         return _svg(figure)
 
 

@@ -73,6 +73,12 @@ def load_trained(run: Path, stage: str | None = None) -> Trained:
     folder = _model_folder(run, stage)
     manifest = Manifest.read(folder)
     manifest.verify(folder, products_only=True)
+    tokenizer = Manifest.read(run / "tokenizer")
+    if manifest.inputs["tokenizer"] != tokenizer.content_id:
+        raise ArtifactError(
+            f"{folder} was trained with the tokenizer {manifest.inputs['tokenizer'][:12]}, but "
+            f"{run / 'tokenizer'} holds {tokenizer.content_id[:12]}; run the recipe again"
+        )
     return Trained(
         run=run,
         stage=folder.name,

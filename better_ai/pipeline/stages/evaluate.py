@@ -17,11 +17,12 @@ from better_ai.pipeline.stage import StageContext, StageResult
 from better_ai.pipeline.stages.tasks import FILES
 from better_ai.pipeline.training import MODEL
 from better_ai.sandbox import Sandbox
-from better_ai.tasks import Task, copy_baseline, majority_baseline, read_tasks
+from better_ai.tasks import Task, adapting_baseline, copy_baseline, majority_baseline, read_tasks
 from better_ai.tokenizer import load as load_tokenizer
 
 EVALUATION = "evaluation.json"
-MODELS = ("pretrain", "sft", "rl")
+MODELS = {"base": "pretrain", "sft": "sft", "rl": "rl"}
+"""The models by name, and the stages they come from."""
 SYSTEMS = ("baseline", *MODELS)
 """In the order they are shown."""
 MAX_ROWS = 64
@@ -63,10 +64,11 @@ def read_answers(path: Path) -> list[dict[str, Any]]:
 
 
 def _baseline(train: Sequence[Task], tasks: Sequence[Task], sandbox: Sandbox, config: EvaluateConfig) -> TaskEvaluation:
-    """The better of two programs that learn nothing: the commonest training answer, and the nearest one copied."""
+    """The best of three programs that learn nothing: the commonest training answer, the answer to the nearest training
+    prompt, and the same with the values of this prompt put in."""
     evaluations = [
         evaluate_answers(tasks, [[answer(task)] for task in tasks], sandbox, config)
-        for answer in (majority_baseline(train), copy_baseline(train))
+        for answer in (majority_baseline(train), copy_baseline(train), adapting_baseline(train))
     ]
     return max(evaluations, key=lambda evaluation: evaluation.pass_at_k[1].value)
 
@@ -83,12 +85,12 @@ def _evaluate(
 ) -> TaskEvaluation:
     """One model. The base model has never seen a chat, so it is asked to continue a comment and a `def` instead."""
     tokenizer = load_tokenizer(context.inputs["tokenizer"])
-    engine = Engine(from_pretrained(context.inputs[name] / MODEL), tokenizer, max_rows=MAX_ROWS)
+    engine = Engine(from_pretrained(context.inputs[MODELS[name]] / MODEL), tokenizer, max_rows=MAX_ROWS)
 
     def on_progress(finished: int) -> None:
         context.progress.update(done + finished, total, model=name)
 
-    if name == "pretrain":
+    if name == "base":
         return evaluate_tasks(
             engine,
             [as_completion(task) for task in tasks],

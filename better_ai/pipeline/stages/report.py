@@ -25,7 +25,6 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 def work(context: StageContext) -> StageResult:
     """Collect what the stages recorded and render it."""
     manifests = {name: Manifest.read(folder) for name, folder in context.inputs.items()}
-    run = next(iter(context.inputs.values())).parent
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
@@ -35,11 +34,6 @@ def work(context: StageContext) -> StageResult:
         recipe=yaml.safe_dump(context.recipe.model_dump(mode="json"), sort_keys=False),
         environment=yaml.safe_dump(manifests["rl"].environment),
         usage={name: manifest.metrics["usage"] for name, manifest in manifests.items()},
-        nodes=[
-            {"name": node.name, "id": node.manifest.content_id[:12], "parents": node.parents}
-            for node in lineage(run)
-            if node.name in manifests
-        ],
         **_headline(context.recipe, manifests),
         **_results(context, manifests),
     )
@@ -82,6 +76,8 @@ def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str,
     evaluation, corpus = manifests["evaluate"].metrics, manifests["data"].metrics["corpus"]
     ks = list(context.recipe.evaluate.k)
     logs = {name: read_metrics(context.inputs[name] / METRICS) for name in ("pretrain", "sft", "rl")}
+    run = context.inputs["data"].parent
+    nodes = [node for node in lineage(run) if node.name in context.inputs]
     systems = {name: evaluation["systems"][name] for name in SYSTEMS}
     num_tasks = systems["rl"]["num_tasks"]
     return {
@@ -94,7 +90,11 @@ def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str,
             "kept for validation": corpus["validation_documents"],
             **{f"rejected: {step}": count for step, count in corpus["rejected"].items()},
         },
+        "parts": _parts(systems),
         "figures": {
+            "lineage": figures.graph(
+                {node.name: node.parents for node in nodes}, {node.name: node.manifest.content_id[:8] for node in nodes}
+            ),
             "pass_at_k": figures.pass_at_k_bars(systems, ks),
             "pretrain": figures.curve({"loss": _series(logs["pretrain"], "train/loss")}, x="step", y="nats per token"),
             "sft": figures.curve(
@@ -120,6 +120,15 @@ def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str,
             "rejected": "Why documents were turned away; each is listed with its reason in rejected.parquet.",
         },
     }  # fmt: skip
+
+
+def _parts(systems: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """pass@1 of parts of the tasks: (part, {system: interval})."""
+    return [
+        (part, {name: system[table].get(part) for name, system in systems.items()})
+        for table in ("by_family", "by_novelty")
+        for part in systems["rl"][table]
+    ]
 
 
 def _series(records: list[dict[str, float]], name: str) -> tuple[list[float], list[float]]:

@@ -13,7 +13,7 @@ from better_ai.rewards import ExecutionReward
 from better_ai.rl import GRPOObjective, RolloutLog, RolloutSource
 from better_ai.tasks import read_tasks
 from better_ai.tokenizer import load as load_tokenizer
-from better_ai.training import StepReport, Trainer
+from better_ai.training import StepReport, Trainer, compute_dtype
 
 
 def work(context: StageContext) -> StageResult:
@@ -23,7 +23,8 @@ def work(context: StageContext) -> StageResult:
     policy = from_pretrained(context.inputs["sft"] / MODEL)
     reference = copy.deepcopy(policy)
     tasks = read_tasks(context.inputs["tasks"] / FILES["rl"])
-    engine = Engine(policy, tokenizer, max_rows=config.prompts_per_step * config.group_size)
+    rows = config.prompts_per_step * config.group_size
+    engine = Engine(policy, tokenizer, max_rows=rows, dtype=compute_dtype(config.train.bf16, policy.embedding.device))
     with open_sandbox(context.recipe.sandbox) as sandbox:
         rollouts = RolloutSource(
             engine,
