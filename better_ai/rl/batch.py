@@ -11,6 +11,10 @@ from torch import Tensor
 
 from better_ai.rl.trajectory import Trajectory
 
+ROUND_TO = 16
+"""Widths are multiples of this. A CPU's matrix kernels are compiled, and kept, for each shape they meet: few shapes
+save time and memory, and the padding costs less."""
+
 
 @dataclass(frozen=True)
 class PolicyBatch:
@@ -59,6 +63,6 @@ class PolicyBatch:
 
 
 def _padded(rows: Sequence[Sequence[float]], dtype: torch.dtype) -> Tensor:
-    """(rows, longest), zero behind each row's end."""
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], dtype=dtype)
+    """(rows, width), zero behind each row's end; the width is the longest row's, rounded up."""
+    width = -(-max(map(len, rows)) // ROUND_TO) * ROUND_TO
+    return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], dtype=dtype)

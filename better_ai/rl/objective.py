@@ -89,7 +89,13 @@ def completion_logprobs(model: Transformer, batch: PolicyBatch, temperature: flo
     Grouper, arXiv 2506.05433). Logits exist at action positions alone, in chunks.
     """
     recorded = RecordedKV()
-    prompts = model(batch.prompts_PS, kv=recorded)
+    last = model.config.max_seq_len - 1  # padding may reach beyond the context; where it stands does not matter
+    positions_PS = (
+        torch.arange(batch.prompts_PS.shape[1], device=batch.prompts_PS.device)
+        .clamp(max=last)
+        .expand_as(batch.prompts_PS)
+    )
+    prompts = model(batch.prompts_PS, positions_BT=positions_PS, kv=recorded)
     prompt_lengths_P = batch.prompt_mask_PS.sum(1)
     before_first_PD = prompts.hidden_BTD[torch.arange(len(prompt_lengths_P)), prompt_lengths_P - 1]
     hidden_R1D = before_first_PD.repeat_interleave(batch.group_size, 0)[:, None]
@@ -99,7 +105,8 @@ def completion_logprobs(model: Transformer, batch: PolicyBatch, temperature: flo
     else:
         prefix = SharedPrefix(recorded, batch.group_size, batch.prompt_mask_PS)
         num_read = read_RT.shape[1]
-        completions = model(read_RT, positions_BT=prefix.positions(num_read), kv=prefix, mask_BTS=prefix.mask(num_read))
+        positions_RT = prefix.positions(num_read).clamp(max=last)
+        completions = model(read_RT, positions_BT=positions_RT, kv=prefix, mask_BTS=prefix.mask(num_read))
         hidden_RTD = torch.cat([hidden_R1D, completions.hidden_BTD], 1)
         auxiliary = _mean_auxiliary_loss([prompts, completions])
     logprobs_N, entropies_N = token_logprobs(

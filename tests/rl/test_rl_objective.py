@@ -211,8 +211,9 @@ def test_recorded_logprobs_correct_for_a_behaviour_policy_that_was_another_one(i
         ]
     ]
     batch = PolicyBatch.of(groups)
+    behaviour_RT = behaviour_V[:, None].expand(batch.completions_RT.shape)
     batch = PolicyBatch(
-        **(vars(batch) | {"behaviour_logprobs_RT": behaviour_V[:, None], "advantages_R": rewards_V * behaviour_V.exp()})
+        **(vars(batch) | {"behaviour_logprobs_RT": behaviour_RT, "advantages_R": rewards_V * behaviour_V.exp()})
     )
     objective = GRPOObjective(grpo(clip_low=0.999999, clip_high=1e9))
     found = gradient(in_fp64, objective(in_fp64, batch).loss_sum)

@@ -71,7 +71,9 @@ def source(
 
 
 def prompts(batches: list[PolicyBatch]) -> list[list[int]]:
-    return [prompt for batch in batches for prompt in batch.prompts_PS.tolist()]
+    """Of all groups, without their padding."""
+    rows = [row for batch in batches for row in zip(batch.prompts_PS, batch.prompt_mask_PS, strict=True)]
+    return [prompt[mask].tolist() for prompt, mask in rows]
 
 
 def same(a: list[PolicyBatch], b: list[PolicyBatch]) -> bool:
