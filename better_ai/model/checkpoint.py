@@ -21,17 +21,19 @@ from better_ai.model.transformer import Transformer
 
 FORMAT = "better-ai model"
 CONFIG_FILE = "config.json"
+STAGE_FOLDER = "model"
 WEIGHTS_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 
 
 def from_pretrained(path: str | Path) -> Transformer:
-    """The model in a folder that `save_pretrained` wrote, or in a Hugging Face folder of a supported architecture.
+    """The model in a folder that `save_pretrained` wrote, of a run's stage, or in a Hugging Face folder of a supported
+    architecture.
 
     Weights become fp32 masters whatever they are stored in. Raises UserError when the folder holds no model or one that
     is not supported, ArtifactError when files are damaged or do not fit each other; both name what is wrong.
     """
-    folder = Path(path)
+    folder = _model_folder(Path(path))
     values = _config_values(folder)
     config = _config_of(values, folder)
     with torch.device("meta"):
@@ -50,7 +52,14 @@ def from_pretrained(path: str | Path) -> Transformer:
 
 def read_config(path: str | Path) -> ModelConfig:
     """The configuration of the model in a folder, without its weights; raises as `from_pretrained` does."""
-    return _config_of(_config_values(Path(path)), Path(path))
+    folder = _model_folder(Path(path))
+    return _config_of(_config_values(folder), folder)
+
+
+def _model_folder(path: Path) -> Path:
+    """The folder itself, or the one that a stage of a run keeps its model in."""
+    inside = path / STAGE_FOLDER
+    return inside if not (path / CONFIG_FILE).exists() and (inside / CONFIG_FILE).exists() else path
 
 
 def _config_values(folder: Path) -> dict[str, Any]:

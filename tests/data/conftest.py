@@ -4,13 +4,9 @@ import ast
 import inspect
 
 import pytest
-from hypothesis import settings
 
 from better_ai.config import TokenizerConfig
 from better_ai.tokenizer import Tokenizer, train
-
-settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,9 @@ import inspect
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from better_ai.config import TokenizerConfig
 from better_ai.tokenizer import Tokenizer, train
-
-settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
