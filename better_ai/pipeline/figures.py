@@ -28,27 +28,18 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def curve(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    *,
-    x: str,
-    y: str,
-    colors: Mapping[str, str] | None = None,
-) -> str:
-    """Lines over steps; a series of many points is drawn pale under its running mean."""
+def curve(steps: Sequence[float], values: Sequence[float], *, y: str, color: str) -> str:
+    """A line over training steps, in a system's colour; many points are drawn pale under their running mean."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _canvas()
-        for name, (xs, ys) in series.items():
-            color = (colors or {}).get(name, ACCENT)
-            if len(xs) > 40:
-                axes.plot(xs, ys, color=color, alpha=0.25, linewidth=0.8)
-                axes.plot(xs, _running_mean(ys, max(3, len(ys) // 25)), color=color, linewidth=1.8, label=name)
-            else:
-                axes.plot(xs, ys, color=color, linewidth=1.8, marker="o", markersize=3.5, label=name)
-        axes.set_xlabel(x)
+        line: dict[str, Any] = {"color": SYSTEM_COLORS[color], "linewidth": 1.8}
+        if len(steps) > 40:
+            axes.plot(steps, values, color=SYSTEM_COLORS[color], alpha=0.25, linewidth=0.8)
+            axes.plot(steps, _running_mean(values, max(3, len(values) // 25)), **line)
+        else:
+            axes.plot(steps, values, marker="o", markersize=3.5, **line)
+        axes.set_xlabel("step")
         axes.set_ylabel(y)
-        if len(series) > 1:
-            axes.legend(loc="best")
         return _svg(figure)
 
 

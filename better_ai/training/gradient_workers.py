@@ -21,6 +21,7 @@ from torch import Tensor
 
 from better_ai.errors import BetterAIError, ConfigError
 from better_ai.model import Transformer
+from better_ai.training.memory import freed_memory_kept
 from better_ai.training.objective import Objective
 from better_ai.training.step import accumulate_gradients
 
@@ -114,6 +115,7 @@ def gradient_workers(
         workers.close()
 
 
+@freed_memory_kept()
 def _serve(
     connection: Connection, model: Transformer, objective: Objective, gradients: list[Tensor], num_threads: int
 ) -> None:

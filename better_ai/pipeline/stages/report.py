@@ -1,4 +1,4 @@
-"""Stage `report`: one self-contained HTML file, and the summary for machines."""
+"""Stage `report`: one self-contained HTML file."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ import yaml
 
 import better_ai
 from better_ai.artifacts import Manifest, atomic_write, lineage
-from better_ai.config import Recipe
 from better_ai.pipeline import figures
 from better_ai.pipeline.stage import StageContext, StageResult
 from better_ai.pipeline.stages.evaluate import SYSTEMS, answers_file, read_answers
@@ -34,27 +33,26 @@ def work(context: StageContext) -> StageResult:
         recipe=yaml.safe_dump(context.recipe.model_dump(mode="json"), sort_keys=False),
         environment=yaml.safe_dump(manifests["rl"].environment),
         usage={name: manifest.metrics["usage"] for name, manifest in manifests.items()},
-        **_headline(context.recipe, manifests),
-        **_results(context, manifests),
+        **_headline(manifests),
+        **_tables(context, manifests),
+        plots=_plots(context, manifests),
     )
     with atomic_write(context.folder / REPORT) as temporary:
         temporary.write_text(page, "utf-8")
     return StageResult(products=[], metrics={})
 
 
-def _headline(recipe: Recipe, manifests: dict[str, Manifest]) -> dict[str, Any]:
+def _headline(manifests: dict[str, Manifest]) -> dict[str, Any]:
     """The opening sentence and the figures one looks at first."""
     pretrain, evaluation = manifests["pretrain"].metrics, manifests["evaluate"].metrics
-    gain, first = (
-        evaluation["rl_minus_sft"],
-        {name: system["pass_at_k"]["1"]["value"] for name, system in evaluation["systems"].items()},
-    )
+    gain = evaluation["rl_minus_sft"]
+    first = {name: system["pass_at_k"]["1"]["value"] for name, system in evaluation["systems"].items()}
     seconds = sum(manifest.metrics["usage"]["seconds"] for manifest in manifests.values())
     corpus, tasks = manifests["data"].metrics["corpus"], manifests["tasks"].metrics["tasks"]
     lead = (
         f"A model of {pretrain['parameters']:,} parameters read {corpus['train_documents']:,} source files "
         f"({corpus['train_bytes'] / 1e6:.1f} MB), learned from {tasks['sft']:,} solved programming tasks, and then "
-        f"from running its own attempts at other tasks against their tests. Everything ran on this machine in "
+        "from running its own attempts at other tasks against their tests. Everything ran on this machine in "
         f"{seconds / 60:.1f} minutes."
     )
     cards = [
@@ -71,18 +69,14 @@ def _headline(recipe: Recipe, manifests: dict[str, Manifest]) -> dict[str, Any]:
     return {"lead": lead, "cards": [{"label": label, "value": value} for label, value in cards]}
 
 
-def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str, Any]:
-    """Figures, tables and samples."""
+def _tables(context: StageContext, manifests: dict[str, Manifest]) -> dict[str, Any]:
+    """What is shown in rows and columns."""
     evaluation, corpus = manifests["evaluate"].metrics, manifests["data"].metrics["corpus"]
-    ks = list(context.recipe.evaluate.k)
-    logs = {name: read_metrics(context.inputs[name] / METRICS) for name in ("pretrain", "sft", "rl")}
-    run = context.inputs["data"].parent
-    nodes = [node for node in lineage(run) if node.name in context.inputs]
     systems = {name: evaluation["systems"][name] for name in SYSTEMS}
-    num_tasks = systems["rl"]["num_tasks"]
     return {
-        "ks": ks,
+        "ks": context.recipe.evaluate.k,
         "systems": systems,
+        "parts": _parts(systems),
         "samples": _samples(context),
         "data": {
             "collected": corpus["collected"],
@@ -90,36 +84,49 @@ def _results(context: StageContext, manifests: dict[str, Manifest]) -> dict[str,
             "kept for validation": corpus["validation_documents"],
             **{f"rejected: {step}": count for step, count in corpus["rejected"].items()},
         },
-        "parts": _parts(systems),
-        "figures": {
-            "lineage": figures.graph(
-                {node.name: node.parents for node in nodes}, {node.name: node.manifest.content_id[:8] for node in nodes}
-            ),
-            "pass_at_k": figures.pass_at_k_bars(systems, ks),
-            "pretrain": figures.curve({"loss": _series(logs["pretrain"], "train/loss")}, x="step", y="nats per token"),
-            "sft": figures.curve(
-                {"loss": _series(logs["sft"], "train/loss")},
-                x="step", y="nats per token", colors={"loss": figures.SYSTEM_COLORS["sft"]},
-            ),
-            "reward": figures.curve(
-                {"reward": _series(logs["rl"], "rollout/reward_mean")}, x="step", y="share of attempts that pass"
-            ),
-            "rl_health": figures.curve(
-                {"entropy": _series(logs["rl"], "policy/entropy_nats")}, x="step", y="entropy, nats per token"
-            ),
-            "rejected": figures.horizontal_bars(corpus["rejected"] or {"none": 0}, x="documents rejected"),
-        },
-        "captions": {
-            "pass_at_k": f"Share of {num_tasks} held-out tasks solved within k attempts, with "
+    }
+
+
+def _plots(context: StageContext, manifests: dict[str, Manifest]) -> dict[str, dict[str, str]]:
+    """Every figure and the sentence below it."""
+    evaluation, corpus = manifests["evaluate"].metrics, manifests["data"].metrics["corpus"]
+    systems = {name: evaluation["systems"][name] for name in SYSTEMS}
+    logs = {name: read_metrics(context.inputs[name] / METRICS) for name in ("pretrain", "sft", "rl")}
+    nodes = [node for node in lineage(context.inputs["data"].parent) if node.name in context.inputs]
+
+    def curve(stage: str, metric: str, y: str, color: str) -> str:
+        points = [(record["step"], record[metric]) for record in logs[stage] if metric in record]
+        return figures.curve([step for step, _ in points], [value for _, value in points], y=y, color=color)
+
+    plots = {
+        "pass_at_k": (
+            figures.pass_at_k_bars(systems, context.recipe.evaluate.k),
+            f"Share of {systems['rl']['num_tasks']} held-out tasks solved within k attempts, with "
             f"{evaluation['confidence']:.0%} bootstrap intervals over tasks. Structures or parameter values of these "
             "tasks never occur in training.",
-            "pretrain": "Pretraining: loss on source files.",
-            "sft": "Supervised fine-tuning: loss on the answers alone.",
-            "reward": "Reinforcement learning: share of the policy's attempts at training tasks that pass their tests.",
-            "rl_health": "Reinforcement learning: how undecided the policy is.",
-            "rejected": "Why documents were turned away; each is listed with its reason in rejected.parquet.",
-        },
-    }  # fmt: skip
+        ),
+        "pretrain": (curve("pretrain", "train/loss", "nats per token", "base"), "Pretraining: loss on source files."),
+        "sft": (curve("sft", "train/loss", "nats per token", "sft"), "Fine-tuning: loss on the answers alone."),
+        "reward": (
+            curve("rl", "rollout/reward_mean", "share of attempts that pass", "rl"),
+            "Reinforcement learning: share of the policy's attempts at training tasks that pass their tests.",
+        ),
+        "entropy": (
+            curve("rl", "policy/entropy_nats", "entropy, nats per token", "rl"),
+            "Reinforcement learning: how undecided the policy is.",
+        ),
+        "rejected": (
+            figures.horizontal_bars(corpus["rejected"] or {"none": 0}, x="documents rejected"),
+            "Why documents were turned away; each is listed with its reason in rejected.parquet.",
+        ),
+        "lineage": (
+            figures.graph(
+                {node.name: node.parents for node in nodes}, {node.name: node.manifest.content_id[:8] for node in nodes}
+            ),
+            "What was made from what; under each stage the beginning of its content id.",
+        ),
+    }
+    return {name: {"svg": svg, "caption": caption} for name, (svg, caption) in plots.items()}
 
 
 def _parts(systems: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -131,14 +138,8 @@ def _parts(systems: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def _series(records: list[dict[str, float]], name: str) -> tuple[list[float], list[float]]:
-    points = [(record["step"], record[name]) for record in records if name in record]
-    return [step for step, _ in points], [value for _, value in points]
-
-
 def _samples(context: StageContext) -> list[dict[str, Any]]:
-    """The first answer of each model to tasks that tell most: those the reinforced model solves and others do not,
-    then one that it still fails, drawn from the front of the held-out set and not by looks."""
+    """First answers to the first tasks that reinforcement gained, to one it lost and to one that stays unsolved."""
     tasks = read_tasks(context.inputs["tasks"] / FILES["heldout"])
     first = {
         system: {answer["task_id"]: answer for answer in answers if answer["sample"] == 0}
