@@ -1,7 +1,8 @@
 """The training loop, for every stage and every algorithm.
 
 The trainer knows steps, gradients, schedules and checkpoints. What is learned is the objective's business, what it is
-learned from the batch source's; neither is named here. One process and one device: parallel training is refused.
+learned from the batch source's; neither is named here. One machine and one device, whose cores `num_processes` may
+share: sharded training is refused.
 """
 
 import logging
@@ -65,8 +66,8 @@ class Trainer:
     ) -> None:
         if config.distributed_backend != "none":
             raise ConfigError(
-                f"distributed_backend={config.distributed_backend!r}, but this version trains in one process; "
-                "set distributed_backend='none'"
+                f"distributed_backend={config.distributed_backend!r}, but this version trains on one machine; "
+                "set distributed_backend='none', and num_processes to use more of its cores"
             )
         self.model, self.objective, self.batches, self.config = model, objective, batches, config
         self.validate, self.on_step, self.stop = validate, on_step, stop

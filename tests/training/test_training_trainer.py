@@ -117,7 +117,7 @@ def test_a_run_without_a_folder_can_be_run_again_from_new_optimizer_state() -> N
 
 def test_fsdp_is_refused() -> None:
     config = TrainingConfig(batch_size=32, bf16=False, distributed_backend="fsdp")
-    with pytest.raises(ConfigError, match="'fsdp', but this version trains in one process"):
+    with pytest.raises(ConfigError, match="'fsdp', but this version trains on one machine"):
         tiny_trainer(config)
 
 
