@@ -7,6 +7,9 @@ from better_ai.tasks import Task, generate_tasks, write_tasks
 
 FILES = {"sft": "sft.jsonl", "rl": "rl.jsonl", "validation": "validation.jsonl", "heldout": "heldout.jsonl"}
 
+CHECKED_TRAINING_TASKS = 256
+"""The judge sees every task that a score depends on, and this many of those that are only learned from."""
+
 
 def work(context: StageContext) -> StageResult:
     """Draw the tasks; check in the jail that every reference passes its tests and a wrong program does not."""
@@ -18,7 +21,7 @@ def work(context: StageContext) -> StageResult:
         "validation": generate_tasks(config, "validation", config.num_validation, seed),
         "heldout": generate_tasks(config, "heldout", config.num_heldout, seed),
     }
-    checked = [*sets["validation"], *sets["heldout"], *sets["rl"]]
+    checked = [*sets["validation"], *sets["heldout"], *train[:CHECKED_TRAINING_TASKS]]
     with open_sandbox(context.recipe.sandbox) as sandbox:
         check_tasks(checked, sandbox, on_progress=lambda done: context.progress.update(done, len(checked)))
     for name, tasks in sets.items():
