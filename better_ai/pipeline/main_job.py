@@ -9,11 +9,12 @@ from better_ai.pipeline.stage import Progress, Stage
 from better_ai.pipeline.stages import data, evaluate, pretrain, report, rl, sft, tasks, tokenizer
 from better_ai.pipeline.summary import SUMMARY, summarize
 
+# Tasks come before the long stages: where the jail cannot be had, a run ends within seconds and not after minutes.
 STAGES = (
     Stage("data", lambda recipe: {"data": recipe.data}, (), data.work, seeded=False),
     Stage("tokenizer", lambda recipe: {"tokenizer": recipe.tokenizer}, ("data",), tokenizer.work, seeded=False),
-    Stage("pretrain", lambda recipe: {"pretrain": recipe.pretrain}, ("data", "tokenizer"), pretrain.work),
     Stage("tasks", lambda recipe: {"tasks": recipe.tasks, "sandbox": recipe.sandbox}, (), tasks.work),
+    Stage("pretrain", lambda recipe: {"pretrain": recipe.pretrain}, ("data", "tokenizer"), pretrain.work),
     Stage("sft", lambda recipe: {"sft": recipe.sft}, ("tokenizer", "pretrain", "tasks"), sft.work),
     Stage("rl", lambda recipe: {"rl": recipe.rl, "sandbox": recipe.sandbox}, ("tokenizer", "tasks", "sft"), rl.work),
     Stage(

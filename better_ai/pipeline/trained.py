@@ -47,8 +47,12 @@ class Trained:
         return tuple(render(Conversation(tuple(messages)), self.tokenizer, add_generation_prompt=True).tokens)
 
     def complete_tokens(self, text: str) -> tuple[int, ...]:
-        """The prompt that continues a text, as in pretraining."""
-        return (self.tokenizer.special["bos"], *self.tokenizer.encode(text))
+        """The prompt that continues a text, as in pretraining.
+
+        White space at its end is left to the model: a line's end and the indentation after it are one token, so a
+        prompt that ends between them is one the model has never seen.
+        """
+        return (self.tokenizer.special["bos"], *self.tokenizer.encode(text.rstrip(" \n")))
 
     def generate(self, tokens: tuple[int, ...], **sampling: Any) -> dict[str, Any]:
         completion: Completion = self.engine.generate([self._request(tokens, sampling)])[0]

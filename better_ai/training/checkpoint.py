@@ -36,7 +36,7 @@ class Checkpoint:
 
 
 class CheckpointFolder:
-    """The checkpoints of one run. `identity` is what must not change between sessions: plain nested values."""
+    """The checkpoints of one run. `identity` is what must not change on resuming: plain nested values."""
 
     def __init__(self, folder: Path, *, identity: dict[str, Any], keep: int) -> None:
         self.folder, self.identity, self.keep = folder, identity, keep

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class TrainingResult:
-    """A run so far, all its sessions together; finished when `steps` reaches `max_steps`.
+    """A run so far, interruptions bridged; finished when `steps` reaches `max_steps`.
 
     `tokens` were forwarded. `seconds` and `cpu_seconds` are this process's, without its children and without work that
     was lost between a kill and the checkpoint before it. `metrics` are the last step's, `validation` has an entry

@@ -38,7 +38,7 @@ _FREE_SETTINGS = {
     "bf16", "num_threads", "checkpoint_every_steps", "keep_checkpoints", "validate_every_steps", "log_every_steps",
     "distributed_backend",
 }  # fmt: skip
-"""May change between the sessions of one run. None alters what is computed, except `bf16`, whose outcome is compared
+"""May change when a run is resumed. None alters what is computed, except `bf16`, whose outcome is compared
 instead, and `num_threads`, whose change is logged."""
 
 
@@ -200,7 +200,7 @@ class Trainer:
         )
 
     def _identity(self) -> dict[str, Any]:
-        """What must be the same in every session of a run."""
+        """What must be the same when a run is resumed."""
         return {
             "train": self.config.model_dump(mode="json", exclude=_FREE_SETTINGS),
             "model": self.model.config.model_dump(mode="json"),
