@@ -28,17 +28,12 @@ def lineage(
         ]
         typer.echo(json.dumps(graph, indent=2))
         return
-    table = Table("stage", "content id", "made from", "files", "bytes", "created", title=str(run))
+    table = Table("stage", "content id", "made from", "files", title=str(run))
+    table.add_column("bytes", justify="right", no_wrap=True)
     for node in nodes:
         size = sum(record.bytes for record in node.manifest.files.values())
-        table.add_row(
-            node.name,
-            node.manifest.content_id[:12],
-            ", ".join(node.parents) or "-",
-            str(len(node.manifest.files)),
-            f"{size:,}",
-            node.manifest.created_at,
-        )
+        content, parents = node.manifest.content_id[:12], ", ".join(node.parents) or "-"
+        table.add_row(node.name, content, parents, str(len(node.manifest.files)), f"{size:,}")
     console = Console(highlight=False)
     console.print(table)
     if verify:

@@ -16,7 +16,7 @@ from better_ai import __version__
 from better_ai.cli import chat, config, lineage, model, run
 from better_ai.errors import BetterAIError
 
-FAILURE, INTERRUPTED = 1, 130
+FAILURE = 1
 
 app = typer.Typer(
     name="better-ai",
@@ -63,9 +63,6 @@ def main() -> None:
         # The reader of our output has gone (`better-ai ... | head`). Nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILURE)
-    except KeyboardInterrupt:
-        errors.print("\n[yellow]Stopped.[/] The same command continues from the last checkpoint.")
-        sys.exit(INTERRUPTED)
     except Exception as error:
         if debug:
             raise

@@ -10,6 +10,9 @@ from rich.table import Table
 
 from better_ai.cli.options import RunsOption, SetOption
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended."""
+
 
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe such as recipes/quickstart.yaml.")],
@@ -28,11 +31,15 @@ def run(
     from better_ai.pipeline.stage import Silent
 
     console = Console(highlight=False)
-    if as_json:
-        run_main_job(loaded, runs, until=until, progress=Silent())
-    else:
-        with TerminalProgress(console) as progress:
-            run_main_job(loaded, runs, until=until, progress=progress)
+    try:
+        if as_json:
+            run_main_job(loaded, runs, until=until, progress=Silent())
+        else:
+            with TerminalProgress(console) as progress:
+                run_main_job(loaded, runs, until=until, progress=progress)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("[yellow]Stopped.[/] The same command continues from here.")
+        raise typer.Exit(INTERRUPTED) from None
     summary = summarize(runs / loaded.name)
     if as_json:
         typer.echo(json.dumps(summary, indent=2))

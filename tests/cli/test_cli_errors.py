@@ -88,3 +88,19 @@ def test_help_needs_no_heavy_import(tmp_path: Path) -> None:
     )
     assert subprocess.run([sys.executable, "-c", heavy], cwd=tmp_path, timeout=60).returncode == 0
     assert "chat" in better_ai("--help", cwd=tmp_path).stdout
+
+
+def test_ctrl_c_ends_a_run_with_what_to_do_next(tmp_path: Path) -> None:
+    interrupted = (
+        "import signal, os, better_ai.pipeline as p\n"
+        "p.run_main_job = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+        "import sys; sys.argv = ['better-ai', 'run', 'x.yaml']\n"
+        "from better_ai.cli.main import main; main()"
+    )
+    (tmp_path / "x.yaml").write_text(RECIPE)
+    ended = subprocess.run(
+        [sys.executable, "-c", interrupted], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 130
+    assert "The same command continues from here." in ended.stderr
+    assert "Traceback" not in ended.stderr
