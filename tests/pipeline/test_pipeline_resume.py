@@ -17,7 +17,7 @@ def identities(run: Path) -> dict[str, str]:
 
 def test_killed_in_every_stage_a_run_ends_with_the_same_bits(undisturbed: Path, tmp_path: Path) -> None:
     for stage, completed in (
-        ("data", 1), ("tokenizer", 2), ("pretrain", 1), ("pretrain", 9), ("pretrain", 20), ("tasks", 1), ("sft", 50),
+        ("data", 1), ("tokenizer", 2), ("tasks", 1), ("pretrain", 1), ("pretrain", 9), ("pretrain", 20), ("sft", 50),
         ("rl", 1), ("rl", 4), ("evaluate", 8),
     ):  # fmt: skip
         killed = run_process(tmp_path, {stage: completed})
