@@ -148,11 +148,11 @@ class Sandbox:
         zygote = self._living()
         self._longest_seconds = max(self._longest_seconds, flight.order.limits.wall_seconds)
         flight.deadline = time.monotonic() + _QUEUED_PER_WORKER * self._longest_seconds + _GRACE_SECONDS
+        flights[flight.reply.fileno()] = flight  # before it departs: an interruption from here on ends the run
         try:
             flight.depart(zygote)
         except OSError:  # it died while idle
             flight.depart(self._replace(zygote))
-        flights[flight.reply.fileno()] = flight
 
     def _living(self) -> Zygote:
         if os.getpid() != self._owner:

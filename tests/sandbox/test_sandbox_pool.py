@@ -5,7 +5,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -225,13 +224,25 @@ def test_nothing_outlives_the_host(ending: signal.Signals) -> None:
         os.close(fd)
 
 
-def test_an_interrupted_call_frees_its_workers_at_once() -> None:
+@pytest.mark.parametrize("where", ["while waiting", "just after sending"])
+def test_an_interrupted_call_frees_its_workers_at_once(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    send = launch.Zygote.send
+
+    def wait_and_interrupt(flights: object) -> None:
+        raise KeyboardInterrupt
+
+    def send_and_interrupt(self: launch.Zygote, limits: Limits, fds: list[int]) -> None:
+        send(self, limits, fds)
+        raise KeyboardInterrupt
+
     with Sandbox(workers=1, limits=Limits(wall_seconds=1000)) as box:
-        main = threading.main_thread().ident
-        assert main
-        threading.Timer(0.3, signal.pthread_kill, (main, signal.SIGINT)).start()
-        with pytest.raises(KeyboardInterrupt):
-            box.run("import time\ntime.sleep(10 ** 6)")
+        with monkeypatch.context() as patch:
+            if where == "while waiting":
+                patch.setattr(sandbox, "_landed", wait_and_interrupt)
+            else:
+                patch.setattr(launch.Zygote, "send", send_and_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                box.run("import time\ntime.sleep(10 ** 6)")
         assert box.run("print(1)").stdout == "1\n"
 
 
