@@ -142,7 +142,7 @@ def test_a_set_up_error_cannot_be_forged(box: Sandbox) -> None:
 def test_an_overdue_worker_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(workers=1) as box:
         monkeypatch.setattr(sandbox, "_GRACE_SECONDS", -1000.0)
-        assert box.run("print(1)").status == "lost"
+        assert box.run("import time\ntime.sleep(1000)").status == "lost"
         monkeypatch.undo()
         assert box.run("print(1)").status == "exit"
 
