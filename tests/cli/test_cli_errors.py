@@ -92,9 +92,10 @@ def test_help_needs_no_heavy_import(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_a_run_with_what_to_do_next(tmp_path: Path) -> None:
     interrupted = (
-        "import signal, os, better_ai.pipeline as p\n"
-        "p.run_main_job = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
-        "import sys; sys.argv = ['better-ai', 'run', 'x.yaml']\n"
+        "import sys, better_ai.pipeline as pipeline\n"
+        "def run_main_job(*_, **__): raise KeyboardInterrupt\n"
+        "pipeline.run_main_job = run_main_job\n"
+        "sys.argv = ['better-ai', 'run', 'x.yaml']\n"
         "from better_ai.cli.main import main; main()"
     )
     (tmp_path / "x.yaml").write_text(RECIPE)
