@@ -45,10 +45,9 @@ def import_(
     to: Annotated[Path, typer.Option("--to", help="The folder to make; it must not exist.")],
 ) -> None:
     """Read a Llama, Qwen2, Qwen3, Mixtral or Qwen2-MoE folder into the native layout."""
-    from better_ai.model import from_pretrained
+    from better_ai.pipeline.trained import import_model
 
-    model = from_pretrained(folder)
-    model.save_pretrained(to)
+    model = import_model(folder, to)
     typer.echo(f"imported {folder} to {to}: {sum(p.numel() for p in model.parameters()):,} parameters")
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from better_ai.artifacts import MANIFEST, Manifest
+from better_ai.artifacts import MANIFEST, Manifest, atomic_folder
 from better_ai.data import Conversation, Message, render
 from better_ai.errors import ArtifactError, UserError
 from better_ai.inference import Completion, Engine, Request, SamplingParams
@@ -93,13 +93,21 @@ def load_trained(run: Path, stage: str | None = None) -> Trained:
 
 
 def export_model(run: Path, to: Path, *, stage: str | None = None) -> Trained:
-    """Write a run's model to `to` in the Hugging Face layout, with its SentencePiece tokenizer beside it."""
+    """Write a run's model to the new folder `to` in the Hugging Face layout, its SentencePiece tokenizer beside it."""
     trained = load_trained(run, stage)
-    trained.model.save_pretrained(to, layout="hf")
-    for file in sorted((run / "tokenizer").iterdir()):
-        if file.name.startswith("tokenizer."):
-            shutil.copy2(file, to / file.name)
+    with atomic_folder(to) as folder:
+        trained.model.save_pretrained(folder, layout="hf", special_tokens=trained.tokenizer.special)
+        for file in sorted((run / "tokenizer").glob("tokenizer.*")):
+            shutil.copy2(file, folder / file.name)
     return trained
+
+
+def import_model(source: Path, to: Path) -> Transformer:
+    """Read a model in any layout and write it to the new folder `to` in the native one."""
+    model = from_pretrained(source)
+    with atomic_folder(to) as folder:
+        model.save_pretrained(folder)
+    return model
 
 
 def _model_folder(run: Path, stage: str | None) -> Path:

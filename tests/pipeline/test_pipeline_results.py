@@ -72,6 +72,9 @@ def test_a_stage_folder_is_a_model_and_an_export_opens_in_transformers(undisturb
         ours = from_pretrained(undisturbed / "rl")(tokens_BT).logits
         torch.testing.assert_close(ours, theirs(tokens_BT).logits, atol=1e-5, rtol=1e-5)
     assert (tmp_path / "hf/tokenizer.model").exists()
+    again = CliRunner().invoke(app, ["model", "export", str(undisturbed), "--to", str(tmp_path / "hf")])
+    assert isinstance(again.exception, ArtifactError)
+    assert "exists already" in str(again.exception)
 
 
 def test_generate_says_which_model_spoke_and_repeats_itself(undisturbed: Path) -> None:
