@@ -2,8 +2,7 @@
 
 import time
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -36,19 +35,18 @@ class TerminalProgress:
             TextColumn("{task.fields[figures]}", style="green"),
             console=console,
         )
-        self.live = Live(Group(self.bars), console=console, refresh_per_second=5, transient=False)
         self.task: TaskID | None = None
         self.stage = ""
         self.printed = 0.0
 
     def __enter__(self) -> "TerminalProgress":
         if self.console.is_terminal:
-            self.live.start()
+            self.bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.console.is_terminal:
-            self.live.stop()
+            self.bars.stop()
 
     def begin(self, stage: str, position: int, count: int) -> None:
         self.stage, self.printed = stage, time.monotonic()

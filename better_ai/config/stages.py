@@ -130,6 +130,8 @@ class EvaluateConfig(Config):
 
     @model_validator(mode="after")
     def _check(self) -> "EvaluateConfig":
+        if 1 not in self.k:
+            raise ValueError(f"k={list(self.k)} leaves out 1, by which systems are compared; add it")
         if max(self.k) > self.samples_per_task:
             raise ValueError(
                 f"pass@{max(self.k)} needs at least {max(self.k)} samples_per_task, found {self.samples_per_task}"

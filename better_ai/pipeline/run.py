@@ -77,7 +77,7 @@ def _run_stage(recipe: Recipe, stage: Stage, run: Path, done: dict[str, Manifest
             progress=_Ticking(progress, clock),
         )
         result = stage.work(context)
-    usage = clock.save()
+    usage = clock.usage()
     manifest = folder.finish(
         products=result.products, metrics={"usage": asdict(usage), **result.metrics}, discard=result.discard
     )

@@ -38,6 +38,7 @@ def test_the_two_examples_of_the_requirements_work() -> None:
         ({"pretrain": {"train": {"warmup_steps": 10, "max_steps": 10}}}, "leaves no step"),
         ({"tokenizer": {"vocab_size": 8192}}, "does not match tokenizer.vocab_size=8192"),
         ({"evaluate": {"samples_per_task": 2}}, "needs at least 8 samples_per_task"),
+        ({"evaluate": {"k": [4, 8]}}, "k=[4, 8] leaves out 1"),
         ({"name": "../escape"}, "name"),
     ],
 )
