@@ -18,7 +18,7 @@ def identities(run: Path) -> dict[str, str]:
 def test_killed_in_every_stage_a_run_ends_with_the_same_bits(undisturbed: Path, tmp_path: Path) -> None:
     for stage, completed in (
         ("data", 1), ("tokenizer", 2), ("tasks", 1), ("pretrain", 1), ("pretrain", 9), ("pretrain", 20), ("sft", 50),
-        ("rl", 1), ("rl", 4), ("evaluate", 8),
+        ("rl", 1), ("rl", 4), ("evaluate", 8), ("report", 0),
     ):  # fmt: skip
         killed = run_process(tmp_path, {stage: completed})
         assert killed.returncode == -signal.SIGKILL, f"not killed in {stage}: {killed.stderr}"

@@ -23,6 +23,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 def work(context: StageContext) -> StageResult:
     """Collect what the stages recorded and render it."""
+    context.progress.update(0, 1, drawing="figures")
     manifests = {name: Manifest.read(folder) for name, folder in context.inputs.items()}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
