@@ -1,20 +1,17 @@
 """Configuration: schemas, presets, recipes and overrides."""
 
+from better_ai.config.data import DataConfig, DataSource, FolderSource, StdlibSource
 from better_ai.config.model import ModelConfig, MoEConfig
 from better_ai.config.presets import MODEL_PRESETS, model_preset
 from better_ai.config.recipe import Recipe, load_recipe
 from better_ai.config.schema import Config
 from better_ai.config.stages import (
-    DataConfig,
-    DataSource,
     EvaluateConfig,
-    FolderSource,
     GRPOConfig,
     PretrainConfig,
     SamplingConfig,
     SandboxConfig,
     SFTConfig,
-    StdlibSource,
     TasksConfig,
     TokenizerConfig,
 )

@@ -6,10 +6,10 @@ from typing import Any
 import yaml
 from pydantic import Field, NonNegativeInt, model_validator
 
+from better_ai.config.data import DataConfig
 from better_ai.config.presets import model_preset
 from better_ai.config.schema import Config
 from better_ai.config.stages import (
-    DataConfig,
     EvaluateConfig,
     GRPOConfig,
     PretrainConfig,

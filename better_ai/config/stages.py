@@ -1,48 +1,12 @@
 """What each stage of the main job needs besides a model and a training run."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from better_ai.config.model import ModelConfig
 from better_ai.config.schema import Config
 from better_ai.config.training import TrainingConfig
-
-
-class StdlibSource(Config):
-    """The Python standard library of the running interpreter."""
-
-    type: Literal["stdlib"] = "stdlib"
-    include_tests: bool = False
-
-
-class FolderSource(Config):
-    """Every Python file below a folder, with the licence its owner names."""
-
-    type: Literal["folder"] = "folder"
-    path: str
-    license: str = "unknown"
-    """SPDX identifier of the files' licence; documents whose licence is not allowed are rejected."""
-
-
-DataSource = Annotated[StdlibSource | FolderSource, Field(discriminator="type")]
-
-
-class DataConfig(Config):
-    """From source files to train and validation documents."""
-
-    sources: tuple[DataSource, ...] = (StdlibSource(),)
-    allowed_licenses: tuple[str, ...] = (
-        "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "PSF-2.0", "Unlicense", "CC0-1.0",
-    )  # fmt: skip
-    min_bytes: NonNegativeInt = 64
-    max_bytes: PositiveInt = 400_000
-    min_quality: float = Field(0.0, ge=0, le=1)
-    near_duplicate_threshold: float = Field(0.7, gt=0, le=1)
-    """Documents whose 5-gram Jaccard similarity to a kept one reaches this are dropped."""
-    validation_fraction: float = Field(0.05, gt=0, lt=1)
-    max_documents: NonNegativeInt = 0
-    """0: all. A smaller number keeps the first ones, by path; for tests and trials."""
 
 
 class TokenizerConfig(Config):

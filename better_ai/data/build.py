@@ -1,7 +1,8 @@
 """Building a corpus: sources in, training and validation documents out, and every rejected one with its reason."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,11 @@ import pyarrow as pa
 
 from better_ai.config import DataConfig
 from better_ai.data.collectors import collect
+from better_ai.data.deduplicate import exact_duplicates, near_duplicates
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, write_parquet
 from better_ai.data.split import split_documents
-from better_ai.data.step import Step, Stepped
-from better_ai.data.steps import (
-    exact_duplicates,
-    license_gate,
-    near_duplicates,
-    python_syntax,
-    quality_gate,
-    score_quality,
-    size_limits,
-)
+from better_ai.data.step import Stepped, run_step
+from better_ai.data.steps import make_step
 
 TRAIN_FILE = "train.parquet"
 VALIDATION_FILE = "validation.parquet"
@@ -57,13 +51,7 @@ def build_corpus(config: DataConfig, out: Path | str, *, on_progress: OnProgress
     little is left, ArtifactError when `out` cannot be written.
     """
     tell = on_progress or (lambda step, documents: None)
-    alone: tuple[Step, ...] = (
-        license_gate(config.allowed_licenses),
-        size_limits(config.min_bytes, config.max_bytes),
-        python_syntax,
-        score_quality,
-        quality_gate(config.min_quality),
-    )
+    alone = [partial(run_step, make_step(step)) for step in config.steps]
     kept, rejected, collected = [], [], 0
     for collection in _collect(config):
         collected += collection.kept.num_rows + collection.rejected.num_rows
@@ -72,7 +60,10 @@ def build_corpus(config: DataConfig, out: Path | str, *, on_progress: OnProgress
         rejected += [collection.rejected, stepped.rejected]
         tell("collect and check", collected)
 
-    together: tuple[Step, ...] = (exact_duplicates, near_duplicates(config.near_duplicate_threshold))
+    together: list[Callable[[pa.RecordBatch], Stepped]] = [
+        exact_duplicates,
+        partial(near_duplicates, threshold=config.deduplicate.near_threshold),
+    ]
     documents = _merge(kept, DOCUMENT_SCHEMA)
     tell("remove duplicates", documents.num_rows)
     stepped = _run(together, documents)
@@ -99,7 +90,7 @@ def _collect(config: DataConfig) -> Iterator[Stepped]:
     """The collections of all sources, cut off after `max_documents` documents if that is set."""
     room = config.max_documents or None
     for source in config.sources:
-        for collection in collect(source, max_bytes=config.max_bytes):
+        for collection in collect(source, max_bytes=config.max_document_bytes):
             if room is None:
                 yield collection
                 continue
@@ -109,7 +100,7 @@ def _collect(config: DataConfig) -> Iterator[Stepped]:
                 return
 
 
-def _run(steps: tuple[Step, ...], batch: pa.RecordBatch) -> Stepped:
+def _run(steps: Sequence[Callable[[pa.RecordBatch], Stepped]], batch: pa.RecordBatch) -> Stepped:
     """Apply steps one after the other; none may lose a row or invent one."""
     rejected = []
     for step in steps:

@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from better_ai.config import DataConfig, FolderSource, StdlibSource
+from better_ai.config.data import LicenseConfig
 from better_ai.data import REJECTED_FILE, TRAIN_FILE, VALIDATION_FILE, build_corpus, read_documents, read_rejected
 from better_ai.data.collectors import collect
+from better_ai.data.deduplicate.near import jaccard, shingle_hashes
 from better_ai.data.schema import document_id
 from better_ai.data.split import split_documents
-from better_ai.data.steps.near_duplicates import jaccard, shingle_hashes
 from better_ai.errors import ArtifactError, UserError
 
 LICENSE = "MIT"
@@ -197,7 +198,7 @@ def test_too_little_left_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="1 documents are left"):
         build_corpus(config(folder), tmp_path / "out")
     with pytest.raises(UserError, match="0 documents are left"):
-        build_corpus(config(folder, allowed_licenses=("PSF-2.0",)), tmp_path / "out")
+        build_corpus(config(folder, steps=(LicenseConfig(allowed=("PSF-2.0",)),)), tmp_path / "out")
     assert read_rejected(tmp_path / "out" / REJECTED_FILE).column("reason").to_pylist() == [
         "licence MIT is not allowed"
     ]

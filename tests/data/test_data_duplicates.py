@@ -7,6 +7,7 @@ import random
 import re
 import textwrap
 import tokenize
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from better_ai.data.deduplicate import exact_duplicates, near_duplicates
+from better_ai.data.deduplicate.exact import normalized_hash
+from better_ai.data.deduplicate.near import NGRAM, jaccard, minhash, shingle_hashes
 from better_ai.data.schema import document_id
 from better_ai.data.step import document_batch
-from better_ai.data.steps import exact_duplicates, near_duplicates
-from better_ai.data.steps.duplicates import normalized_hash
-from better_ai.data.steps.near_duplicates import NGRAM, jaccard, minhash, shingle_hashes
 
 THRESHOLD = 0.7
 
@@ -97,7 +98,7 @@ def test_against_all_pairs() -> None:
     """No kept pair reaches the threshold (recall), and each removed document resembles the kept one it names."""
     texts = families()
     sets = [shingle_set(text) for text in texts]
-    stepped = near_duplicates(THRESHOLD)(batch(texts))
+    stepped = near_duplicates(batch(texts), THRESHOLD)
     number = {f"test:{n:04}.py": n for n in range(len(texts))}
     kept = [number[source] for source in stepped.kept.column("source").to_pylist()]
     missed = [(a, b) for a in kept for b in kept if a < b and similarity(sets[a], sets[b]) >= THRESHOLD]
@@ -116,16 +117,16 @@ def test_a_chain_merges_no_strangers() -> None:
     a, b, c = (" ".join(words[start : start + 100]) for start in (0, 15, 30))
     assert similarity(shingle_set(a), shingle_set(b)) > THRESHOLD < similarity(shingle_set(b), shingle_set(c))
     assert similarity(shingle_set(a), shingle_set(c)) < THRESHOLD
-    stepped = near_duplicates(THRESHOLD)(batch([a, b, c], [0.9, 0.5, 0.4]))
+    stepped = near_duplicates(batch([a, b, c], [0.9, 0.5, 0.4]), THRESHOLD)
     assert stepped.kept.column("source").to_pylist() == ["test:0000.py", "test:0002.py"]
-    middle_first = near_duplicates(THRESHOLD)(batch([a, b, c], [0.4, 0.9, 0.5]))
+    middle_first = near_duplicates(batch([a, b, c], [0.4, 0.9, 0.5]), THRESHOLD)
     assert middle_first.kept.column("source").to_pylist() == ["test:0001.py"]
 
 
 def test_the_best_then_the_first_by_path_stays() -> None:
     text = families()[0]
     copies = [text, text + " ", text + "\n\n", text]
-    for step in (exact_duplicates, near_duplicates(THRESHOLD)):
+    for step in (exact_duplicates, partial(near_duplicates, threshold=THRESHOLD)):
         best = step(batch(copies, [0.1, 0.3, 0.9, 0.2])).kept
         assert best.column("source").to_pylist() == ["test:0002.py"]
         assert step(batch(copies)).kept.column("source").to_pylist() == ["test:0000.py"]
@@ -133,15 +134,15 @@ def test_the_best_then_the_first_by_path_stays() -> None:
 
 def test_documents_shorter_than_a_shingle_are_left_alone() -> None:
     texts = ["a = 1", "a = 2", "", "b", "a = 1 "]
-    assert near_duplicates(THRESHOLD)(batch(texts)).kept.num_rows == 5
+    assert near_duplicates(batch(texts), THRESHOLD).kept.num_rows == 5
     assert exact_duplicates(batch(texts)).kept.num_rows == 4
 
 
 def test_the_order_of_the_documents_does_not_matter() -> None:
     rows = batch(families())
-    kept = set(near_duplicates(THRESHOLD)(rows).kept.column("id").to_pylist())
+    kept = set(near_duplicates(rows, THRESHOLD).kept.column("id").to_pylist())
     shuffled = rows.take(pa.array(np.random.default_rng(0).permutation(rows.num_rows)))
-    assert set(near_duplicates(THRESHOLD)(shuffled).kept.column("id").to_pylist()) == kept
+    assert set(near_duplicates(shuffled, THRESHOLD).kept.column("id").to_pylist()) == kept
 
 
 def test_normalisation_sees_through_white_space_at_line_ends_only() -> None:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from better_ai.config.data import LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
 from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
-from better_ai.data.step import Step, document_batch
-from better_ai.data.steps import license_gate, python_syntax, quality_gate, score_python, score_quality, size_limits
+from better_ai.data.step import Step, document_batch, run_step
+from better_ai.data.steps import license, quality, score_python, size, syntax
 from better_ai.data.steps.quality import WEIGHTS
 
 GOOD = '''\
@@ -41,14 +42,14 @@ def batch(*texts: str, license: str = "MIT") -> pa.RecordBatch:
 
 
 def reasons(step: Step, rows: pa.RecordBatch) -> list[str]:
-    stepped = step(rows)
+    stepped = run_step(step, rows)
     assert stepped.kept.schema == DOCUMENT_SCHEMA
     assert stepped.kept.num_rows + stepped.rejected.num_rows == rows.num_rows
     return stepped.rejected.column("reason").to_pylist()
 
 
 def test_sizes_are_those_in_utf8() -> None:
-    assert reasons(size_limits(2, 4), batch("é", "éé", "a", "aaaaa", "ééé")) == [
+    assert reasons(size(SizeConfig(min_bytes=2, max_bytes=4)), batch("é", "éé", "a", "aaaaa", "ééé")) == [
         "1 bytes, fewer than 2",
         "5 bytes, more than 4",
         "6 bytes, more than 4",
@@ -56,7 +57,7 @@ def test_sizes_are_those_in_utf8() -> None:
 
 
 def test_licences_not_on_the_list_go() -> None:
-    gate = license_gate(("MIT", "PSF-2.0"))
+    gate = license(LicenseConfig(allowed=("MIT", "PSF-2.0")))
     assert reasons(gate, batch("x", license="MIT")) == []
     for name in ("GPL-3.0-only", "unknown", "", "mit"):
         assert reasons(gate, batch("x", license=name)) == [f"licence {name} is not allowed"]
@@ -74,12 +75,12 @@ def test_licences_not_on_the_list_go() -> None:
     ],
 )
 def test_what_python_cannot_parse_goes(text: str, reason: str) -> None:
-    found = reasons(python_syntax, batch(GOOD, text))
+    found = reasons(syntax(SyntaxConfig()), batch(GOOD, text))
     assert len(found) == 1 and reason in found[0]
 
 
 def test_warnings_of_the_parser_are_not_shown(recwarn: pytest.WarningsRecorder) -> None:
-    assert reasons(python_syntax, batch("x = '\\d' is 1\n")) == []
+    assert reasons(syntax(SyntaxConfig()), batch("x = '\\d' is 1\n")) == []
     assert not recwarn.list
 
 
@@ -118,11 +119,11 @@ def test_code_scores_above_tables_and_noise() -> None:
 
 def test_scoring_keeps_the_rest_and_explains_itself() -> None:
     rows = batch(GOOD, "x = 1\n")
-    scored = score_quality(rows).kept
+    scored = run_step(quality(QualityConfig()), rows).kept
     assert scored.drop_columns(["quality_score", "metadata"]) == rows.drop_columns(["quality_score", "metadata"])
     metadata = [json.loads(text) for text in scored.column("metadata").to_pylist()]
     assert metadata[0] == {"path": "x", "quality": score_python(GOOD).features}
     good, plain = score_python(GOOD).score, score_python("x = 1\n").score
     assert scored.column("quality_score").to_pylist() == [good, plain]
-    assert reasons(quality_gate(good), scored) == [f"scores {plain}, less than {good}"]
-    assert reasons(quality_gate(0), scored) == []
+    assert reasons(quality(QualityConfig(min_score=good)), rows) == [f"scores {plain}, less than {good}"]
+    assert reasons(quality(QualityConfig()), rows) == []

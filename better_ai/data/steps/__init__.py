@@ -1,18 +1,27 @@
-"""Steps: functions from a batch of documents to the batch that stays and the rows turned away."""
+"""Steps: what judges each document alone, made from its configuration."""
 
-from better_ai.data.steps.duplicates import exact_duplicates
-from better_ai.data.steps.gates import license_gate, python_syntax, quality_gate, size_limits
-from better_ai.data.steps.near_duplicates import near_duplicates
-from better_ai.data.steps.quality import Quality, score_python, score_quality
+from collections.abc import Callable
+from typing import Any
 
-__all__ = [
-    "Quality",
-    "exact_duplicates",
-    "license_gate",
-    "near_duplicates",
-    "python_syntax",
-    "quality_gate",
-    "score_python",
-    "score_quality",
-    "size_limits",
-]
+from better_ai.config.data import LicenseConfig, QualityConfig, SizeConfig, StepConfig, SyntaxConfig
+from better_ai.data.step import Step
+from better_ai.data.steps.license import license
+from better_ai.data.steps.quality import Quality, quality, score_python
+from better_ai.data.steps.size import size
+from better_ai.data.steps.syntax import syntax
+
+STEPS: dict[type[Any], Callable[[Any], Step]] = {
+    LicenseConfig: license,
+    SizeConfig: size,
+    SyntaxConfig: syntax,
+    QualityConfig: quality,
+}
+"""Which function makes the step of a configuration."""
+
+
+def make_step(config: StepConfig) -> Step:
+    """The step a configuration describes."""
+    return STEPS[type(config)](config)
+
+
+__all__ = ["STEPS", "Quality", "license", "make_step", "quality", "score_python", "size", "syntax"]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from better_ai.data.step import Stepped, rejected_batch
+from better_ai.config.data import QualityConfig
+from better_ai.data.step import Step, Stepped, reject_rows, replace_columns
 
 WEIGHTS = {
     "documented": 0.20,
@@ -25,6 +26,9 @@ WEIGHTS = {
     "unrepeated": 0.10,
 }
 assert abs(sum(WEIGHTS.values()) - 1) < 1e-9
+
+TAGS = pa.schema([pa.field("score", pa.float64()), pa.field("features", pa.string())])
+"""`features`: a JSON object of values in 0..1."""
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _DEFINITION = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)\b", re.MULTILINE)
@@ -62,19 +66,32 @@ def score_python(text: str) -> Quality:
     return Quality(round(sum(WEIGHTS[name] * value for name, value in features.items()), 4), features)
 
 
-def score_quality(batch: pa.RecordBatch) -> Stepped:
-    """The step: fills in `quality_score` and adds the features to the metadata; turns nothing away."""
+def quality(config: QualityConfig) -> Step:
+    """Fill in `quality_score`, add the features to the metadata, and turn away what scores below the minimum."""
+
+    def judge(batch: pa.RecordBatch, tags: pa.RecordBatch) -> Stepped:
+        scores = tags.column("score").to_pylist()
+        metadata = [
+            json.dumps({**json.loads(old), "quality": json.loads(features)}, sort_keys=True, ensure_ascii=False)
+            for old, features in zip(
+                batch.column("metadata").to_pylist(), tags.column("features").to_pylist(), strict=True
+            )
+        ]
+        scored = replace_columns(
+            batch, {"quality_score": tags.column("score"), "metadata": pa.array(metadata, pa.string())}
+        )
+        least = config.min_score
+        reasons = [None if score >= least else f"scores {score}, less than {least}" for score in scores]
+        return reject_rows(scored, "quality", reasons)
+
+    return Step("quality", judge, _tag, TAGS, {"version": 1})
+
+
+def _tag(batch: pa.RecordBatch) -> pa.RecordBatch:
     qualities = [score_python(text) for text in batch.column("content").to_pylist()]
-    metadata = [
-        json.dumps({**json.loads(old), "quality": quality.features}, sort_keys=True, ensure_ascii=False)
-        for old, quality in zip(batch.column("metadata").to_pylist(), qualities, strict=True)
-    ]
-    scored = {
-        "quality_score": pa.array([quality.score for quality in qualities], pa.float64()),
-        "metadata": pa.array(metadata, pa.string()),
-    }
-    columns = [scored.get(field.name, batch.column(field.name)) for field in batch.schema]
-    return Stepped(pa.RecordBatch.from_arrays(columns, schema=batch.schema), rejected_batch([]))
+    scores = pa.array([quality.score for quality in qualities], pa.float64())
+    features = pa.array([json.dumps(quality.features, sort_keys=True) for quality in qualities], pa.string())
+    return pa.RecordBatch.from_arrays([scores, features], schema=TAGS)
 
 
 def _documented(text: str) -> float:

@@ -16,8 +16,8 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from better_ai.data.step import Step, Stepped, reject_rows
-from better_ai.data.steps.duplicates import keep_order
+from better_ai.data.deduplicate.exact import keep_order
+from better_ai.data.step import Stepped, reject_rows
 
 NGRAM = 5
 PERMUTATIONS = 128
@@ -29,18 +29,15 @@ _BASE = 0x9E3779B97F4A7C15
 _PERMUTATION_CHUNK = 2048
 
 
-def near_duplicates(threshold: float) -> Step:
+def near_duplicates(batch: pa.RecordBatch, threshold: float) -> Stepped:
     """Turn away documents that are near-duplicates of a kept one, naming it and the similarity."""
 
-    def step(batch: pa.RecordBatch) -> Stepped:
-        sources = batch.column("source").to_pylist()
-        shingles = [shingle_hashes(text.encode()) for text in batch.column("content").to_pylist()]
-        reasons: list[str | None] = [None] * batch.num_rows
-        for row, (twin, similarity) in _find(shingles, keep_order(batch), threshold).items():
-            reasons[row] = f"similarity {similarity:.3f} to {sources[twin]}"
-        return reject_rows(batch, "near_duplicates", reasons)
-
-    return step
+    sources = batch.column("source").to_pylist()
+    shingles = [shingle_hashes(text.encode()) for text in batch.column("content").to_pylist()]
+    reasons: list[str | None] = [None] * batch.num_rows
+    for row, (twin, similarity) in _find(shingles, keep_order(batch), threshold).items():
+        reasons[row] = f"similarity {similarity:.3f} to {sources[twin]}"
+    return reject_rows(batch, "near_duplicates", reasons)
 
 
 def shingle_hashes(text: bytes) -> np.ndarray:
