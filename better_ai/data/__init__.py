@@ -3,10 +3,10 @@
 from better_ai.data.build import REJECTED_FILE, TRAIN_FILE, VALIDATION_FILE, CorpusStats, build_corpus
 from better_ai.data.chat import Conversation, Message, MessageSpan, RenderedChat, ToolCall, color_trained, render
 from better_ai.data.fim import fill_in_the_middle, transform_documents
-from better_ai.data.loader import RowLoader
-from better_ai.data.packing import BestFit, ConcatenatedRows, Example, PackedRows, best_fit, concatenate
+from better_ai.data.loading.loader import RowLoader
+from better_ai.data.loading.packing import BestFit, ConcatenatedRows, Example, PackedRows, best_fit, concatenate
+from better_ai.data.loading.shards import TokenShard, write_token_shard
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, read_documents, read_rejected
-from better_ai.data.shards import TokenShard, write_token_shard
 
 __all__ = [
     "DOCUMENT_SCHEMA",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from better_ai.data import PackedRows, RowLoader
-from better_ai.data.loader import Rows
+from better_ai.data.loading.loader import Rows
 from better_ai.training.batch import Batch, TokenBatch
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch, covariant=True)

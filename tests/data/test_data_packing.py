@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.data import Example, PackedRows, best_fit, concatenate
-from better_ai.data.packing import PADDING_SEGMENT
+from better_ai.data.loading.packing import PADDING_SEGMENT
 from better_ai.errors import UserError
 
 PAD = 3

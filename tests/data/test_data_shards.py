@@ -9,7 +9,7 @@ import pytest
 
 from better_ai.config import TokenizerConfig
 from better_ai.data import ConcatenatedRows, TokenShard, write_token_shard
-from better_ai.data.shards import INDEX_FILE, MANIFEST_FILE, TOKENS_FILE
+from better_ai.data.loading.shards import INDEX_FILE, MANIFEST_FILE, TOKENS_FILE
 from better_ai.errors import ArtifactError, UserError
 from better_ai.tokenizer import Tokenizer, train
 

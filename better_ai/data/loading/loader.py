@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from better_ai.data.packing import PackedRows
+from better_ai.data.loading.packing import PackedRows
 from better_ai.errors import ArtifactError, UserError
 
 
