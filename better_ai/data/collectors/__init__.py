@@ -1,18 +1,31 @@
 """Collectors: each turns one source into batches of documents, with what could not be read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
-from better_ai.config import DataSource, StdlibSource
-from better_ai.data.collectors.folder import collect_folder
-from better_ai.data.collectors.stdlib import collect_stdlib
+from better_ai.config.data import DataSource, FolderSource, StdlibSource
+from better_ai.data.collectors.collector import Collector, Part
+from better_ai.data.collectors.folder import FolderCollector
+from better_ai.data.collectors.stdlib import StdlibCollector
 from better_ai.data.step import Stepped
+
+COLLECTORS: dict[type[Any], Callable[[Any], Collector]] = {
+    StdlibSource: StdlibCollector,
+    FolderSource: FolderCollector,
+}
+"""Which class collects the source of a configuration."""
+
+
+def make_collector(config: DataSource) -> Collector:
+    """The collector a configuration describes."""
+    return COLLECTORS[type(config)](config)
 
 
 def collect(source: DataSource, *, max_bytes: int) -> Iterator[Stepped]:
-    """The documents of a source, in the order of their paths."""
-    if isinstance(source, StdlibSource):
-        return collect_stdlib(source, max_bytes=max_bytes)
-    return collect_folder(source, max_bytes=max_bytes)
+    """All documents of a source, part after part."""
+    collector = make_collector(source)
+    for part in collector.parts():
+        yield from collector.read(part, max_document_bytes=max_bytes)
 
 
-__all__ = ["collect", "collect_folder", "collect_stdlib"]
+__all__ = ["COLLECTORS", "Collector", "Part", "collect", "make_collector"]

@@ -3,32 +3,45 @@
 import platform
 import sysconfig
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from better_ai.config import StdlibSource
-from better_ai.data.collectors.python_files import Origin, collect_python_files
+from better_ai.config.data import StdlibSource
+from better_ai.data.collectors.collector import Part
+from better_ai.data.collectors.files import list_files, split_into_parts
+from better_ai.data.collectors.folder import read_python_files
+from better_ai.data.collectors.rows import Origin
 from better_ai.data.step import Stepped
 
 TEST_FOLDERS = {"test", "tests", "idle_test"}
 """Names of the folders that hold the library's own tests and their data."""
 
 
-def collect_stdlib(source: StdlibSource, *, max_bytes: int) -> Iterator[Stepped]:
-    """Yield the library's files, without installed packages and, unless asked for, without its tests."""
-    version = platform.python_version()
-    origin = Origin(
-        name="python-stdlib",
-        license="PSF-2.0",
-        provenance={
-            "origin": "python-stdlib",
-            "revision": f"{platform.python_implementation()} {version}",
-            "license_evidence": "part of the Python distribution, whose LICENSE is the PSF License Version 2",
-        },
-    )
+@dataclass(frozen=True)
+class StdlibCollector:
+    """The library's files, without installed packages and, unless asked for, without its tests."""
 
-    def skip(path: str) -> bool:
+    config: StdlibSource
+
+    def parts(self) -> list[Part]:
+        listing = list_files(self._root, self._wanted)
+        return split_into_parts(listing.files, unlisted=listing.unlisted)
+
+    def read(self, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:
+        origin = Origin(
+            name="python-stdlib",
+            license="PSF-2.0",
+            license_evidence="part of the Python distribution, whose LICENSE is the PSF License Version 2",
+            revision=f"{platform.python_implementation()} {platform.python_version()}",
+        )
+        return read_python_files(part, self._root, origin, max_document_bytes=max_document_bytes)
+
+    @property
+    def _root(self) -> Path:
+        return Path(sysconfig.get_path("stdlib"))
+
+    def _wanted(self, path: str) -> bool:
         folders = path.split("/")[:-1]
         foreign = "site-packages" in folders or "dist-packages" in folders
-        return foreign or (not source.include_tests and not TEST_FOLDERS.isdisjoint(folders))
-
-    return collect_python_files(Path(sysconfig.get_path("stdlib")), origin, max_bytes=max_bytes, skip=skip)
+        tests = not self.config.include_tests and not TEST_FOLDERS.isdisjoint(folders)
+        return path.endswith(".py") and not foreign and not tests

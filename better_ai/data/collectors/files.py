@@ -1,0 +1,109 @@
+"""Files below a folder: listed once, cut into parts, and each read without trusting it.
+
+Links are not followed, so nothing outside the folder is read and loops cannot occur.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from better_ai.data.collectors.collector import Part
+from better_ai.data.collectors.rows import Unreadable
+
+PART_BYTES = 16_000_000
+PART_FILES = 500
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file that was listed."""
+
+    path: str
+    """Relative, with slashes."""
+    num_bytes: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files below a folder and the folders that could not be listed with the reasons, both sorted by path."""
+
+    files: list[Entry]
+    unlisted: list[tuple[str, str]]
+
+
+def list_files(root: Path, wanted: Callable[[str], bool]) -> Listing:
+    """All files whose path relative to `root` is wanted, whatever the order in which the file system names them."""
+    files: list[Entry] = []
+    problems: list[OSError] = []
+    for folder, subfolders, names in os.walk(root, onerror=problems.append):
+        subfolders[:] = [name for name in subfolders if name not in ("__pycache__", ".git")]
+        for name in names:
+            path = Path(folder, name)
+            relative = path.relative_to(root).as_posix()
+            if wanted(relative):
+                files.append(Entry(relative, _num_bytes(path)))
+    unlisted = [
+        (Path(error.filename).relative_to(root).as_posix(), f"cannot be listed: {error.strerror}") for error in problems
+    ]
+    return Listing(sorted(files, key=lambda entry: entry.path), sorted(unlisted))
+
+
+def split_into_parts(entries: Iterable[Entry], *, unlisted: Iterable[tuple[str, str]] = ()) -> list[Part]:
+    """Cut a sorted listing into runs of at most PART_BYTES and PART_FILES; a larger file is a part of its own.
+
+    Payload: `files`, the packed paths; `unlisted`, in the first part, pairs of packed path and reason.
+    """
+    runs: list[list[str]] = []
+    room = 0
+    for entry in entries:
+        if not runs or entry.num_bytes > room or len(runs[-1]) == PART_FILES:
+            runs.append([])
+            room = PART_BYTES
+        runs[-1].append(pack_path(entry.path))
+        room -= entry.num_bytes
+    parts = [Part(f"files-{number:05d}", {"files": run, "unlisted": []}) for number, run in enumerate(runs)]
+    if parts:
+        parts[0].payload["unlisted"] = [[pack_path(path), reason] for path, reason in unlisted]
+    return parts
+
+
+def pack_path(path: str) -> str:
+    """A path as plain JSON can carry it and `unpack_path` gives it back; file names may hold any bytes."""
+    return quote_from_bytes(os.fsencode(path), safe="/ ")
+
+
+def unpack_path(packed: str) -> str:
+    return os.fsdecode(unquote_to_bytes(packed))
+
+
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a regular file that stays as it is meanwhile. Raises Unreadable; larger files are not read."""
+    try:
+        if path.is_symlink():
+            path.stat()
+            raise Unreadable("a symbolic link, which is not followed")
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            before = os.fstat(file.fileno())
+            if not stat.S_ISREG(before.st_mode):
+                raise Unreadable("not a regular file")
+            if before.st_size > max_bytes:
+                raise Unreadable(f"{before.st_size} bytes, more than {max_bytes}")
+            content = file.read(max_bytes + 1)
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from None
+    if (len(content), after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
+        raise Unreadable("changed while it was read")
+    return content
+
+
+def _num_bytes(path: Path) -> int:
+    """Size by which parts are cut; what cannot be told, or is no file, is read in no time."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
