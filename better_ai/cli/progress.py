@@ -1,12 +1,31 @@
 """How a run looks in the terminal: a bar per stage with ETA and figures; plain lines where there is no terminal."""
 
 import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 PLAIN_EVERY_SECONDS = 15.0
+
+T = TypeVar("T")
+
+
+def counting(console: Console, what: str, items: Iterable[T]) -> Iterator[T]:
+    """Pass items on while a line tells how many there were; for streams whose length nobody knows."""
+    if not console.is_terminal:
+        yield from items
+        return
+    count, shown = 0, 0.0
+    with console.status(f"{what} ...") as status:
+        for item in items:
+            count += 1
+            if time.monotonic() - shown > 0.2:
+                shown = time.monotonic()
+                status.update(f"{what}: {count:,}")
+            yield item
 
 
 class _Elapsed(ProgressColumn):

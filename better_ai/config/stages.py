@@ -16,6 +16,12 @@ class TokenizerConfig(Config):
     max_piece_length: PositiveInt = 16
     training_bytes: PositiveInt = 4_000_000
     """Text the pieces are learned from; a fixed random sample of the lines when there is more."""
+    tab_indents: NonNegativeInt = Field(0, le=32)
+    """A newline and up to this many tabs are one piece, as newlines and spaces are; for languages indented by tabs."""
+    split_identifiers: bool = False
+    """No piece crosses a border inside camelCase, so that the words of an identifier are tokens of their own."""
+    reserved_tokens: NonNegativeInt = Field(0, le=1024)
+    """Control tokens without a meaning yet: room for what a later stage needs."""
 
 
 class PretrainConfig(Config):

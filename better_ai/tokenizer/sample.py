@@ -15,19 +15,21 @@ class LineSample:
     Each line draws a number; those with the smallest numbers stay, in their order. At most twice `max_bytes` is held.
     """
 
-    def __init__(self, max_bytes: int, *, seed: int = 0) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, max_bytes: int, *, seed: int = 0, keep_indentation: bool = False) -> None:
+        self.max_bytes, self.keep_indentation = max_bytes, keep_indentation
         self.num_bytes = 0
         self._random = random.Random(seed)
         self._threshold = 1.0
         self._kept: list[tuple[float, str, int]] = []
 
     def add(self, text: str) -> None:
-        """Offer every line of a text that is not blank, without the spaces around it."""
+        """Offer every line of a text that is not blank, without the spaces around it unless indentation is kept."""
         for line in text.split("\n"):
             stripped = line[:MAX_LINE_CHARACTERS].strip(" ")
             if not stripped:
                 continue
+            if self.keep_indentation:
+                stripped = line[:MAX_LINE_CHARACTERS].rstrip(" ")
             draw = self._random.random()
             if draw < self._threshold:
                 size = len(utf8(stripped)) + 1
@@ -53,9 +55,11 @@ class LineSample:
         self.num_bytes = sum(size for _, _, size in self._kept)
 
 
-def sample_lines(texts: Iterable[str], max_bytes: int, *, seed: int = 0) -> tuple[list[str], int]:
+def sample_lines(
+    texts: Iterable[str], max_bytes: int, *, seed: int = 0, keep_indentation: bool = False
+) -> tuple[list[str], int]:
     """The sampled lines of all texts and their size in bytes, line ends included."""
-    sample = LineSample(max_bytes, seed=seed)
+    sample = LineSample(max_bytes, seed=seed, keep_indentation=keep_indentation)
     for text in texts:
         sample.add(text)
     return sample.lines(), sample.num_bytes

@@ -26,3 +26,8 @@ SPECIAL_TOKENS: dict[str, str] = {
 """Spelling by name. `end` closes a turn. `unk` is never produced: what has no piece of its own is spelled in bytes."""
 
 SPECIAL_IDS: dict[str, int] = {name: position for position, name in enumerate(SPECIAL_TOKENS)}
+
+
+def reserved_spellings(count: int) -> list[str]:
+    """Spellings of the control tokens without a meaning yet; their ids follow those of the special tokens."""
+    return [f"<reserved_{number}>" for number in range(count)]

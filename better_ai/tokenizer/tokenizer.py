@@ -74,6 +74,11 @@ class Tokenizer:
         except KeyError:
             raise self._out_of_range(id) from None
 
+    def is_byte(self, id: int) -> bool:
+        """Whether an id spells a single byte that has no piece. Raises UserError for an id out of range."""
+        self.token_bytes(id)
+        return bool(self._processor.is_byte(id))
+
     def bytes_per_token(self, texts: Iterable[str]) -> float:
         """UTF-8 bytes per token over some texts: how far they are compressed. Raises UserError if they are empty."""
         num_bytes = num_tokens = 0

@@ -3,10 +3,11 @@
 - A line's indentation belongs to the newline before it: `\\n` and 4, 8, 12 ... spaces are one piece, and so are one
   or two blank lines with what follows. On Python this takes a tenth of the tokens away.
 - Pieces may join letters and punctuation (`(self,`, `.append(`), but never two words or a digit and its neighbour.
+- On request, a newline with its tabs is one piece as well, and no piece crosses a border inside camelCase.
 - Everything else is spelled in UTF-8 bytes, so any text comes back exactly; nothing is normalised.
 - The same texts and configuration give the same model, bit for bit, on any number of cores.
 
-Left out: subword regularisation, and a piece for tabs (each is one byte piece).
+Left out: subword regularisation.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from better_ai.config import TokenizerConfig
 from better_ai.errors import UserError
 from better_ai.tokenizer.manifest import MODEL_FILE, TokenizerManifest
 from better_ai.tokenizer.sample import sample_lines
-from better_ai.tokenizer.special import SPECIAL_IDS, SPECIAL_TOKENS
+from better_ai.tokenizer.special import SPECIAL_IDS, SPECIAL_TOKENS, reserved_spellings
 from better_ai.tokenizer.tokenizer import SPACE, UNSUPPORTED, Tokenizer, load
 
 NEWLINES = tuple(
@@ -39,10 +40,12 @@ _SEEDS_PER_PIECE = 3
 _THREADS = 2
 """The number is part of SentencePiece's model file; a fixed one keeps the file the same on every machine."""
 
-_BREAKS = re.compile(
-    f"{UNSUPPORTED.pattern}|(?<=<)(?=(?:{'|'.join(re.escape(s[1:]) for s in SPECIAL_TOKENS.values())}))"
-)
+_SPECIAL_SPELLING = "|".join(re.escape(spelling[1:]) for spelling in SPECIAL_TOKENS.values()) + r"|reserved_\d+>"
+_BREAKS = re.compile(f"{UNSUPPORTED.pattern}|(?<=<)(?=(?:{_SPECIAL_SPELLING}))")
 """Where no piece may be learned across: characters that are always spelled in bytes, and the spelling of a special."""
+
+_WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+"""Borders of words inside camelCase: fileName, HTTPServer. Those of snake_case are learned well without help."""
 
 
 def train(texts: Iterable[str], config: TokenizerConfig, out: Path | str) -> Tokenizer:
@@ -54,7 +57,10 @@ def train(texts: Iterable[str], config: TokenizerConfig, out: Path | str) -> Tok
     lines, sample_bytes = sample_lines(texts, config.training_bytes)
     if not lines:
         raise UserError("there is no text to learn a tokenizer from; check the data sources")
-    model = _learn((_BREAKS.sub("\n", line) for line in lines), config, sample_bytes)
+    lines = [_BREAKS.sub("\n", line) for line in lines]
+    if config.split_identifiers:
+        lines = [_WORD_BORDER.sub("\n", line) for line in lines]
+    model = _learn(lines, config, sample_bytes)
     folder = Path(out)
     with atomic_write(folder / MODEL_FILE) as temporary:
         temporary.write_bytes(model)
@@ -67,6 +73,10 @@ def train(texts: Iterable[str], config: TokenizerConfig, out: Path | str) -> Tok
         libraries={"sentencepiece": importlib.metadata.version("sentencepiece")},
     ).write(folder)
     return load(folder)
+
+
+def _newlines_and_tabs(deepest: int) -> list[str]:
+    return ["\n" * newlines + "\t" * tabs for newlines in (1, 2) for tabs in range(1, deepest + 1)]
 
 
 def _learn(lines: Iterable[str], config: TokenizerConfig, sample_bytes: int) -> bytes:
@@ -89,8 +99,8 @@ def _learn(lines: Iterable[str], config: TokenizerConfig, sample_bytes: int) -> 
             allow_whitespace_only_pieces=True,
             split_digits=True,
             split_by_unicode_script=False,
-            user_defined_symbols=list(NEWLINES),
-            control_symbols=control,
+            user_defined_symbols=[*NEWLINES, *_newlines_and_tabs(config.tab_indents)],
+            control_symbols=[*control, *reserved_spellings(config.reserved_tokens)],
             unk_id=SPECIAL_IDS["unk"],
             bos_id=SPECIAL_IDS["bos"],
             eos_id=SPECIAL_IDS["eos"],
