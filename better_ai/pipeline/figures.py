@@ -1,6 +1,7 @@
 """The report's plots, as SVG text: same input, same bytes, no network and no display."""
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -80,6 +81,23 @@ def horizontal_bars(values: Mapping[str, float], *, x: str) -> str:
         axes.set_xlabel(x)
         axes.margins(x=0.12)
         axes.grid(visible=False, axis="y")
+        return _svg(figure)
+
+
+def histogram(edges: Sequence[float], counts: Sequence[int], *, x: str, logarithmic: bool = False) -> str:
+    """Bars between edges; `logarithmic` for edges in powers of two."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _canvas()
+        widths = [high - low for low, high in itertools.pairwise(edges)]
+        axes.bar(edges[:-1], counts, widths, align="edge", color=ACCENT, edgecolor="white", linewidth=0.8)
+        if logarithmic:
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter(
+                lambda value, _: f"{value / 1024:.0f} KB" if value >= 1024 else f"{value:.0f}"
+            )
+        axes.set_xlabel(x)
+        axes.set_ylabel("documents")
+        axes.grid(visible=False, axis="x")
         return _svg(figure)
 
 

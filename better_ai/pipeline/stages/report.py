@@ -1,14 +1,12 @@
 """Stage `report`: one self-contained HTML file."""
 
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
-import better_ai
 from better_ai.artifacts import Manifest, atomic_write, lineage
 from better_ai.pipeline import figures
+from better_ai.pipeline.page import render_page
 from better_ai.pipeline.stage import StageContext, StageResult
 from better_ai.pipeline.stages.evaluate import SYSTEMS, answers_file, read_answers
 from better_ai.pipeline.stages.tasks import FILES
@@ -18,19 +16,15 @@ from better_ai.training import read_metrics
 
 REPORT = "report.html"
 NUM_SAMPLES = 6
-TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 def work(context: StageContext) -> StageResult:
     """Collect what the stages recorded and render it."""
     context.progress.update(0, 1, drawing="figures")
     manifests = {name: Manifest.read(folder) for name, folder in context.inputs.items()}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template("report.html.j2").render(
+    page = render_page(
+        "report.html.j2",
         run=context.recipe.name,
-        version=better_ai.__version__,
         recipe=yaml.safe_dump(context.recipe.model_dump(mode="json"), sort_keys=False),
         environment=yaml.safe_dump(manifests["rl"].environment),
         usage={name: manifest.metrics["usage"] for name, manifest in manifests.items()},
