@@ -2,7 +2,7 @@
 
 from better_ai.artifacts.atomic import atomic_folder, atomic_write, read_json, write_json
 from better_ai.artifacts.digest import content_id, sha256_file
-from better_ai.artifacts.lineage import LineageNode, lineage
+from better_ai.artifacts.lineage import LineageNode, descendants, lineage
 from better_ai.artifacts.manifest import MANIFEST, FileRecord, Manifest
 from better_ai.artifacts.stage import StageFolder, run_lock
 
@@ -15,6 +15,7 @@ __all__ = [
     "atomic_folder",
     "atomic_write",
     "content_id",
+    "descendants",
     "lineage",
     "read_json",
     "run_lock",

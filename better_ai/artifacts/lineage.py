@@ -40,6 +40,26 @@ def lineage(run: Path) -> list[LineageNode]:
     return _parents_first(nodes)
 
 
+def descendants(runs: Path, content_id: str) -> list[tuple[Path, Manifest]]:
+    """The finished stages below `runs` that were made from an artifact, directly or through others.
+
+    All runs are looked through, with what they have replaced. A damaged manifest raises ArtifactError: a list that
+    might be incomplete is worse than none.
+    """
+    manifests = {path.parent: Manifest.read(path.parent) for path in sorted(runs.rglob(MANIFEST))}
+    tainted, found = {content_id}, {}
+    while True:
+        more = {
+            folder: manifest
+            for folder, manifest in manifests.items()
+            if folder not in found and not tainted.isdisjoint(manifest.inputs.values())
+        }
+        if not more:
+            return sorted(found.items())
+        found |= more
+        tainted |= {manifest.content_id for manifest in more.values()}
+
+
 def _parents_first(nodes: list[LineageNode]) -> list[LineageNode]:
     ordered: list[LineageNode] = []
     placed: set[str] = set()
