@@ -2,7 +2,7 @@
 
 from better_ai.data.build import REJECTED_FILE, TRAIN_FILE, VALIDATION_FILE, CorpusStats, build_corpus
 from better_ai.data.chat import Conversation, Message, MessageSpan, RenderedChat, ToolCall, color_trained, render
-from better_ai.data.fim import fill_in_the_middle, transform_documents
+from better_ai.data.processing.fim import fill_in_the_middle, transform_documents
 from better_ai.data.loading.loader import RowLoader
 from better_ai.data.loading.packing import BestFit, ConcatenatedRows, Example, PackedRows, best_fit, concatenate
 from better_ai.data.loading.shards import TokenShard, write_token_shard

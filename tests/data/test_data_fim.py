@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from better_ai.data.fim import fill_in_the_middle, restore, transform_documents
+from better_ai.data.processing.fim import fill_in_the_middle, restore, transform_documents
 from better_ai.errors import UserError
 from better_ai.tokenizer import SPECIAL_IDS as SPECIAL
 

@@ -1,0 +1,1 @@
+"""Processing: documents turned into more documents, conversations and fill-in-the-middle examples."""
