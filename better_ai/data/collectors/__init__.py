@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from better_ai.config.data import DataSource, FolderSource, StdlibSource
+from better_ai.config.data import DataSource
+from better_ai.config.data.sources import DistributionsSource, FolderSource, GitSource, StdlibSource
 from better_ai.data.collectors.collector import Collector, Part
+from better_ai.data.collectors.distributions import DistributionsCollector
 from better_ai.data.collectors.folder import FolderCollector
+from better_ai.data.collectors.git import GitCollector
 from better_ai.data.collectors.stdlib import StdlibCollector
 from better_ai.data.step import Stepped
 
 COLLECTORS: dict[type[Any], Callable[[Any], Collector]] = {
     StdlibSource: StdlibCollector,
     FolderSource: FolderCollector,
+    GitSource: GitCollector,
+    DistributionsSource: DistributionsCollector,
 }
 """Which class collects the source of a configuration."""
 

@@ -8,10 +8,13 @@ import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.rows import Unreadable
+
+T = TypeVar("T")
 
 PART_BYTES = 16_000_000
 PART_FILES = 500
@@ -52,22 +55,32 @@ def list_files(root: Path, wanted: Callable[[str], bool]) -> Listing:
 
 
 def split_into_parts(entries: Iterable[Entry], *, unlisted: Iterable[tuple[str, str]] = ()) -> list[Part]:
-    """Cut a sorted listing into runs of at most PART_BYTES and PART_FILES; a larger file is a part of its own.
+    """The parts of a sorted listing.
 
     Payload: `files`, the packed paths; `unlisted`, in the first part, pairs of packed path and reason.
     """
-    runs: list[list[str]] = []
-    room = 0
-    for entry in entries:
-        if not runs or entry.num_bytes > room or len(runs[-1]) == PART_FILES:
-            runs.append([])
-            room = PART_BYTES
-        runs[-1].append(pack_path(entry.path))
-        room -= entry.num_bytes
-    parts = [Part(f"files-{number:05d}", {"files": run, "unlisted": []}) for number, run in enumerate(runs)]
+    runs = cut(entries, lambda entry: entry.num_bytes)
+    parts = [
+        Part(f"files-{number:05d}", {"files": [pack_path(entry.path) for entry in run], "unlisted": []})
+        for number, run in enumerate(runs)
+    ]
     if parts:
         parts[0].payload["unlisted"] = [[pack_path(path), reason] for path, reason in unlisted]
     return parts
+
+
+def cut(items: Iterable[T], num_bytes: Callable[[T], int]) -> list[list[T]]:
+    """Runs of at most PART_BYTES and PART_FILES, in order; what is larger makes a run of its own."""
+    runs: list[list[T]] = []
+    room = 0
+    for item in items:
+        size = num_bytes(item)
+        if not runs or size > room or len(runs[-1]) == PART_FILES:
+            runs.append([])
+            room = PART_BYTES
+        runs[-1].append(item)
+        room -= size
+    return runs
 
 
 def pack_path(path: str) -> str:

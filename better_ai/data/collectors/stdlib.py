@@ -2,15 +2,17 @@
 
 import platform
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from better_ai.config.data import StdlibSource
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.files import list_files, split_into_parts
-from better_ai.data.collectors.folder import read_python_files
+from better_ai.data.collectors.files import list_files, read_file, split_into_parts
 from better_ai.data.collectors.rows import Origin
+from better_ai.data.collectors.text import decode_text
+from better_ai.data.collectors.tree import read_tree
 from better_ai.data.step import Stepped
 
 TEST_FOLDERS = {"test", "tests", "idle_test"}
@@ -34,7 +36,12 @@ class StdlibCollector:
             license_evidence="part of the Python distribution, whose LICENSE is the PSF License Version 2",
             revision=f"{platform.python_implementation()} {platform.python_version()}",
         )
-        return read_python_files(part, self._root, origin, max_document_bytes=max_document_bytes)
+
+        def read(path: str) -> Sequence[Mapping[str, Any]]:
+            raw = read_file(self._root / path, max_document_bytes)
+            return [origin.document(decode_text(raw, language="python")[0], path=path, language="python", raw=raw)]
+
+        return read_tree(part, read, origin)
 
     @property
     def _root(self) -> Path:
