@@ -1,0 +1,134 @@
+"""Which candidates are near-duplicates (the true Jaccard similarity of their shingle sets says), and who goes.
+
+Peers that remove all but one of each connected component drop one in eight documents although nothing that stays is
+similar to them: A ~ B ~ C says little of A and C. Here documents are decided from the best down, and one is removed
+only against a document that stays.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from better_ai.data.deduplicate.candidates import distinct_pairs
+from better_ai.data.deduplicate.minhash import BINS, estimate
+from better_ai.data.deduplicate.ranking import Ranked
+from better_ai.data.deduplicate.shingles import jaccard
+from better_ai.data.deduplicate.simhash import hamming
+
+SKETCH_DEVIATIONS = 4.0
+"""How many standard errors below the threshold an estimate may lie before a pair is discarded unread."""
+_SMALL_SET = 8 * BINS
+"""Sets of fewer hashes leave bins empty, which makes their estimates worse; they are compared at once."""
+_CHUNK = 16384
+
+EDGES = np.dtype([("later", np.int64), ("earlier", np.int64), ("similarity", np.float64)])
+
+
+@dataclass(frozen=True)
+class VerifyTask:
+    """Range of ranks -> `edges.npy`: (later rank, earlier rank, similarity) of true near-duplicates, ascending."""
+
+    ranked: Ranked
+    candidates: tuple[Path, ...]
+    threshold: float
+    simhash_distance: int | None
+    """None: the sketches are those of MinHash."""
+
+    def __call__(self, limits: tuple[int, int], out: Path) -> Mapping[str, Any]:
+        pairs = distinct_pairs(np.concatenate([np.zeros((0, 2), np.int64), *self._slices(limits)]))
+        edges, estimated = [np.zeros(0, EDGES)], 0
+        for start in range(0, len(pairs), _CHUNK):
+            found = self._verify(pairs[start : start + _CHUNK])
+            estimated += found[1]
+            edges.append(found[0])
+        merged = np.concatenate(edges)
+        np.save(out / "edges.npy", merged)
+        return {"pairs": len(pairs), "compared": estimated, "near_duplicates": len(merged)}
+
+    def _slices(self, limits: tuple[int, int]) -> Iterator[np.ndarray]:
+        for folder in self.candidates:
+            pairs = np.load(folder / "pairs.npy", mmap_mode="r").view(np.ndarray)
+            start, stop = np.searchsorted(pairs[:, 0], limits)
+            yield pairs[start:stop]
+
+    def _verify(self, pairs: np.ndarray) -> tuple[np.ndarray, int]:
+        """The pairs that reach the threshold, and how many were compared in full."""
+        ranks, columns = np.unique(pairs, return_inverse=True)
+        columns = columns.reshape(pairs.shape)
+        pieces, rows = self.ranked.places(ranks)
+        sketches = np.empty((len(ranks), self.ranked.pieces[0].sketches.shape[1]), np.uint8)
+        bounds = np.empty((len(ranks), 2), np.int64)
+        for number in np.unique(pieces):
+            chosen = pieces == number
+            piece = self.ranked.pieces[number]
+            sketches[chosen] = piece.sketches[rows[chosen]]
+            limits = piece.shingles.bounds
+            bounds[chosen] = np.stack([limits[rows[chosen]], limits[rows[chosen] + 1]], axis=1)
+        likely = np.flatnonzero(self._likely(columns, sketches, bounds[:, 1] - bounds[:, 0]))
+        later, earlier = columns[likely].T.tolist()
+        spans = bounds.tolist()
+        hashes = [self.ranked.pieces[piece].shingles.hashes for piece in pieces.tolist()]
+        similarities = np.array(
+            [
+                jaccard(hashes[a][spans[a][0] : spans[a][1]], hashes[b][spans[b][0] : spans[b][1]])
+                for a, b in zip(later, earlier, strict=True)
+            ],
+            np.float64,
+        )
+        near = similarities >= self.threshold
+        edges = np.empty(int(near.sum()), EDGES)
+        edges["later"], edges["earlier"] = pairs[likely[near]].T
+        edges["similarity"] = similarities[near]
+        return edges, len(likely)
+
+    def _likely(self, columns: np.ndarray, sketches: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Which pairs may reach the threshold by the sizes of their sets and by their sketches."""
+        a, b = columns.T
+        small, large = np.minimum(sizes[a], sizes[b]), np.maximum(sizes[a], sizes[b])
+        possible = small >= self.threshold * large
+        if self.simhash_distance is not None:
+            return possible & (hamming(sketches[a], sketches[b]) <= self.simhash_distance)
+        error = np.sqrt(self.threshold * (1 - self.threshold) / sketches.shape[1])
+        close = estimate(sketches[a], sketches[b]) >= self.threshold - SKETCH_DEVIATIONS * error
+        return possible & (close | (small < _SMALL_SET))
+
+
+@dataclass(frozen=True)
+class DecideTask:
+    """Folders with `edges.npy`, by ascending ranks -> per folder, `00000.npy` and so on: the edges that removed a
+    document, one each; and `gone.npy`, one bit per document, which is all the state there is.
+
+    A document goes for the kept one it resembles most, the better one of two that it resembles equally.
+    """
+
+    documents: int
+
+    def __call__(self, folders: Sequence[Path], out: Path) -> Mapping[str, Any]:
+        gone, removed = np.zeros(self.documents // 8 + 1, np.uint8), 0
+        for number, folder in enumerate(folders):
+            edges = np.load(folder / "edges.npy", mmap_mode="r").view(np.ndarray)
+            chosen = edges[_decide(edges, gone.data)]
+            np.save(out / f"{number:05d}.npy", chosen)
+            removed += len(chosen)
+        np.save(out / "gone.npy", gone)
+        return {"near_duplicates": removed}
+
+
+def _decide(edges: np.ndarray, gone: memoryview) -> list[int]:
+    """Positions of the edges that remove a document, whose bits are set. All earlier documents are decided."""
+    chosen: list[int] = []
+    current, best = -1, 0.0
+    for start in range(0, len(edges), _CHUNK):
+        for position, (later, earlier, similarity) in enumerate(edges[start : start + _CHUNK].tolist(), start):
+            if gone[earlier >> 3] >> (earlier & 7) & 1:
+                continue
+            if later != current:
+                current, best = later, similarity
+                gone[later >> 3] |= 1 << (later & 7)
+                chosen.append(position)
+            elif similarity > best:
+                chosen[-1], best = position, similarity
+    return chosen
