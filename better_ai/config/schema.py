@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from better_ai.errors import ConfigError
 
+IDENTITY = {"identity": True}
+"""The serialisation context in which a configuration leaves out what has no bearing on results."""
+
 
 class Config(BaseModel):
     """A frozen pydantic model that refuses unknown keys and says which known key was probably meant."""
@@ -25,6 +28,10 @@ class Config(BaseModel):
             if key not in cls.model_fields:
                 raise ValueError(f"unknown key {key!r}{did_you_mean(str(key), cls.model_fields)}")
         return values
+
+    def identity(self) -> dict[str, Any]:
+        """The plain values that determine results: everything but, for instance, the number of workers."""
+        return self.model_dump(mode="json", context=IDENTITY)
 
     @classmethod
     def parse(cls, values: Any, *, where: str) -> Self:

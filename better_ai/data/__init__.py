@@ -1,19 +1,34 @@
 """Data: documents from sources to training rows, and conversations."""
 
-from better_ai.data.build import REJECTED_FILE, TRAIN_FILE, VALIDATION_FILE, CorpusStats, build_corpus
 from better_ai.data.chat import Conversation, Message, MessageSpan, RenderedChat, ToolCall, color_trained, render
-from better_ai.data.processing.fim import fill_in_the_middle, transform_documents
+from better_ai.data.corpus import (
+    CORPUS_FILE,
+    REJECTED_FILE,
+    SPLITS,
+    TIMINGS_FILE,
+    TRAIN,
+    VALIDATION,
+    CorpusStats,
+    build_corpus,
+    corpus_files,
+    corpus_texts,
+    read_corpus,
+)
 from better_ai.data.loading.loader import RowLoader
 from better_ai.data.loading.packing import BestFit, ConcatenatedRows, Example, PackedRows, best_fit, concatenate
 from better_ai.data.loading.shards import TokenShard, write_token_shard
+from better_ai.data.processing.fim import fill_in_the_middle, transform_documents
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, read_documents, read_rejected
 
 __all__ = [
+    "CORPUS_FILE",
     "DOCUMENT_SCHEMA",
     "REJECTED_FILE",
     "REJECTED_SCHEMA",
-    "TRAIN_FILE",
-    "VALIDATION_FILE",
+    "SPLITS",
+    "TIMINGS_FILE",
+    "TRAIN",
+    "VALIDATION",
     "BestFit",
     "ConcatenatedRows",
     "Conversation",
@@ -30,7 +45,10 @@ __all__ = [
     "build_corpus",
     "color_trained",
     "concatenate",
+    "corpus_files",
+    "corpus_texts",
     "fill_in_the_middle",
+    "read_corpus",
     "read_documents",
     "read_rejected",
     "render",

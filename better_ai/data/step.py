@@ -23,6 +23,8 @@ class Stepped:
 
     kept: pa.RecordBatch
     rejected: pa.RecordBatch
+    keep: pa.BooleanArray | None = None
+    """Which rows of the batch are kept, in order; a step that rejects rows says so (`reject_rows` does)."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def reject_rows(batch: pa.RecordBatch, step: str, reasons: Sequence[str | None])
         for id, source, reason in zip(ids, sources, reasons, strict=True)
         if reason is not None
     ]
-    return Stepped(batch.filter(keep), rejected_batch(rejected))
+    return Stepped(batch.filter(keep), rejected_batch(rejected), keep)
 
 
 def document_batch(documents: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:

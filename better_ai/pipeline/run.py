@@ -56,7 +56,7 @@ def stage_folder(recipe: Recipe, stage: Stage, run: Path, done: dict[str, Manife
         run,
         stage.name,
         kind=stage.name,
-        config={name: section.model_dump(mode="json") for name, section in stage.config(recipe).items()},
+        config={name: section.identity() for name, section in stage.config(recipe).items()},
         inputs={name: done[name].content_id for name in stage.inputs},
         seeds={"recipe": recipe.seed} if stage.seeded else {},
     )
@@ -72,6 +72,7 @@ def _run_stage(recipe: Recipe, stage: Stage, run: Path, done: dict[str, Manifest
     with stage_clock(partial) as clock:
         context = StageContext(
             recipe=recipe,
+            run=run,
             folder=partial,
             inputs={name: run / name for name in stage.inputs},
             progress=_Ticking(progress, clock),

@@ -39,6 +39,8 @@ class StageContext:
     """What a stage's function is given."""
 
     recipe: Recipe
+    run: Path
+    """The folder of the whole run."""
     folder: Path
     """Where to write; an interrupted run's files may still be there."""
     inputs: Mapping[str, Path]

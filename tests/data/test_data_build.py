@@ -13,21 +13,43 @@ import pyarrow.parquet as pq
 import pytest
 
 from better_ai.config import DataConfig, FolderSource, StdlibSource
-from better_ai.config.data import LicenseConfig
-from better_ai.data import REJECTED_FILE, TRAIN_FILE, VALIDATION_FILE, build_corpus, read_documents, read_rejected
+from better_ai.config.data import LicenseConfig, LocalExecutorConfig
+from better_ai.data import (
+    CORPUS_FILE,
+    REJECTED_FILE,
+    SPLITS,
+    TRAIN,
+    VALIDATION,
+    CorpusStats,
+    read_corpus,
+    read_documents,
+    read_rejected,
+)
+from better_ai.data import build_corpus as build_in
 from better_ai.data.collectors import collect
 from better_ai.data.deduplicate.near import jaccard, shingle_hashes
 from better_ai.data.schema import document_id
-from better_ai.data.split import split_documents
+from better_ai.data.split import in_validation
 from better_ai.errors import ArtifactError, UserError
 
 LICENSE = "MIT"
 
 
 def config(folder: Path, **changes: object) -> DataConfig:
-    return DataConfig(sources=(FolderSource(path=str(folder), license=LICENSE),), validation_fraction=0.3).model_copy(
-        update=changes
-    )
+    return DataConfig(
+        sources=(FolderSource(path=str(folder), license=LICENSE),),
+        validation_fraction=0.3,
+        executor=LocalExecutorConfig(workers=1),
+    ).model_copy(update=changes)
+
+
+def build_corpus(config: DataConfig, out: Path) -> CorpusStats:
+    """Build with a work folder of its own."""
+    return build_in(config, out, work=out.with_name(f"{out.name}-work"))
+
+
+def read(out: Path, split: str) -> pa.Table:
+    return pa.Table.from_batches(read_corpus(out, split))
 
 
 @pytest.fixture
@@ -67,7 +89,7 @@ def sources(tmp_path: Path) -> Path:
 
 def test_counts_add_up_and_reasons_are_named(sources: Path, tmp_path: Path) -> None:
     stats = build_corpus(config(sources), tmp_path / "out")
-    train, validation = (read_documents(tmp_path / "out" / name) for name in (TRAIN_FILE, VALIDATION_FILE))
+    train, validation = (read(tmp_path / "out", split) for split in SPLITS)
     rejected = read_rejected(tmp_path / "out" / REJECTED_FILE).to_pylist()
     files = [path for path in sources.rglob("*.py") if not path.is_dir() or path.is_symlink()]
     assert stats.collected == len(files) == train.num_rows + validation.num_rows + len(rejected)
@@ -114,9 +136,7 @@ def test_a_folder_that_cannot_be_listed_is_named(
 
 def test_documents_carry_their_origin(sources: Path, tmp_path: Path) -> None:
     build_corpus(config(sources), tmp_path / "out")
-    rows = [
-        row for name in (TRAIN_FILE, VALIDATION_FILE) for row in read_documents(tmp_path / "out" / name).to_pylist()
-    ]
+    rows = [row for split in SPLITS for row in read(tmp_path / "out", split).to_pylist()]
     for row in rows:
         metadata = json.loads(row["metadata"])
         assert row["source"] == f"{sources}:{metadata['path']}"
@@ -134,18 +154,15 @@ def test_documents_carry_their_origin(sources: Path, tmp_path: Path) -> None:
 def test_the_same_input_gives_the_same_bytes(sources: Path, tmp_path: Path) -> None:
     first, second = (build_corpus(config(sources), tmp_path / name) for name in ("a", "b"))
     assert first == second
-    for name in (TRAIN_FILE, VALIDATION_FILE, REJECTED_FILE):
+    for name in (f"{TRAIN}/00000.parquet", f"{VALIDATION}/00000.parquet", REJECTED_FILE, CORPUS_FILE):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_no_twin_of_a_training_document_in_validation(sources: Path, tmp_path: Path) -> None:
     build_corpus(config(sources), tmp_path / "out")
     train, validation = (
-        [
-            shingle_hashes(text.encode())
-            for text in read_documents(tmp_path / "out" / name).column("content").to_pylist()
-        ]
-        for name in (TRAIN_FILE, VALIDATION_FILE)
+        [shingle_hashes(text.encode()) for text in read(tmp_path / "out", split).column("content").to_pylist()]
+        for split in SPLITS
     )
     assert len(validation) > 5
     assert max(jaccard(a, b) for a in train for b in validation) < 0.7
@@ -156,11 +173,7 @@ def test_a_document_stays_on_its_side_when_others_come(sources: Path, tmp_path: 
     (sources / "new.py").write_text('"""Something that was not there before."""\n\nanswer = 42\nquestion = None\n')
     build_corpus(config(sources), tmp_path / "after")
     sides = [
-        {
-            id: name
-            for name in (TRAIN_FILE, VALIDATION_FILE)
-            for id in read_documents(tmp_path / run / name).column("id").to_pylist()
-        }
+        {id: split for split in SPLITS for id in read(tmp_path / run, split).column("id").to_pylist()}
         for run in ("before", "after")
     ]
     assert len(sides[1]) == len(sides[0]) + 1
@@ -171,11 +184,7 @@ def test_max_documents_keeps_the_first_by_path(sources: Path, tmp_path: Path) ->
     stats = build_corpus(config(sources, max_documents=70), tmp_path / "out")
     whole = build_corpus(config(sources), tmp_path / "whole")
     assert stats.collected < whole.collected
-    kept = [
-        path
-        for name in (TRAIN_FILE, VALIDATION_FILE)
-        for path in read_documents(tmp_path / "out" / name).column("source").to_pylist()
-    ]
+    kept = [path for split in SPLITS for path in read(tmp_path / "out", split).column("source").to_pylist()]
     first = sorted(str(path.relative_to(sources)) for path in sources.rglob("*.py"))[:71]
     assert {path.split(":", 1)[1] for path in kept} <= set(first)
 
@@ -204,15 +213,20 @@ def test_too_little_left_is_refused(tmp_path: Path) -> None:
     ]
 
 
-def test_split_gives_validation_its_share_and_never_everything() -> None:
+def test_split_gives_validation_its_share() -> None:
     ids = [document_id(str(number).encode()) for number in range(4000)]
-    batch = pa.RecordBatch.from_pydict({"id": ids})
-    train, validation = split_documents(batch, 0.05)
-    assert sorted([*train.column("id").to_pylist(), *validation.column("id").to_pylist()]) == sorted(ids)
-    assert 150 < validation.num_rows < 250
-    assert split_documents(batch.slice(0, 2), 1e-9)[1].num_rows == 1
-    with pytest.raises(UserError, match="all 2 documents fall to validation"):
-        split_documents(batch.slice(0, 2), 0.999999)
+    chosen = in_validation(ids, 0.05)
+    assert 150 < chosen.sum() < 250
+    assert not (chosen & ~in_validation(ids, 0.06)).any(), "a larger share takes none back"
+
+
+def test_one_document_at_least_is_for_validation_and_one_for_training(sources: Path, tmp_path: Path) -> None:
+    stats = build_corpus(config(sources, validation_fraction=1e-9), tmp_path / "low")
+    assert stats.validation_documents == 1
+    ids = {split: read(tmp_path / "low", split).column("id").to_pylist() for split in SPLITS}
+    assert ids[VALIDATION] == [min(ids[TRAIN] + ids[VALIDATION])]
+    with pytest.raises(UserError, match=f"all {stats.kept} documents fall to validation"):
+        build_corpus(config(sources, validation_fraction=1 - 1e-9), tmp_path / "high")
 
 
 def test_the_standard_library_without_packages_and_tests() -> None:

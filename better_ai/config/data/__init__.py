@@ -2,6 +2,8 @@
 
 from better_ai.config.data.build import DataConfig, DataSource, StepConfig
 from better_ai.config.data.deduplication import DeduplicationConfig
+from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig, RayExecutorConfig
+from better_ai.config.data.privacy import PrivacyConfig, ToxicityConfig
 from better_ai.config.data.sources import FolderSource, LocalSource, StdlibSource
 from better_ai.config.data.steps import LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
 
@@ -9,12 +11,17 @@ __all__ = [
     "DataConfig",
     "DataSource",
     "DeduplicationConfig",
+    "ExecutorConfig",
     "FolderSource",
     "LicenseConfig",
+    "LocalExecutorConfig",
     "LocalSource",
+    "PrivacyConfig",
     "QualityConfig",
+    "RayExecutorConfig",
     "SizeConfig",
     "StdlibSource",
     "StepConfig",
     "SyntaxConfig",
+    "ToxicityConfig",
 ]

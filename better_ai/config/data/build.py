@@ -1,16 +1,25 @@
 """A build: sources, steps, duplicates, and what is written."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from better_ai.config.data.deduplication import DeduplicationConfig
+from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig
+from better_ai.config.data.privacy import PrivacyStep
 from better_ai.config.data.sources import LocalSource, StdlibSource
 from better_ai.config.data.steps import CodeStep, LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
-from better_ai.config.schema import Config
+from better_ai.config.schema import IDENTITY, Config
 
 DataSource = Annotated[LocalSource, Field(discriminator="type")]
-StepConfig = Annotated[CodeStep, Field(discriminator="type")]
+StepConfig = Annotated[CodeStep | PrivacyStep, Field(discriminator="type")]
 
 
 class DataConfig(Config):
@@ -22,6 +31,20 @@ class DataConfig(Config):
     steps: tuple[StepConfig, ...] = (LicenseConfig(), SizeConfig(), SyntaxConfig(), QualityConfig())
     """Applied in this order to every document alone."""
     deduplicate: DeduplicationConfig = DeduplicationConfig()
+    shuffle: bool = False
+    """Whether documents come in a random order, drawn from `seed`, or in that of sources and paths."""
+    seed: NonNegativeInt = 0
     validation_fraction: float = Field(0.05, gt=0, lt=1)
     max_documents: NonNegativeInt = 0
     """0: all. A smaller number keeps the first ones, in the order of sources and paths; for tests and trials."""
+    shard_bytes: PositiveInt = 128_000_000
+    """Content in one output file, about; a shuffle holds as much in memory."""
+    executor: ExecutorConfig = LocalExecutorConfig()
+    """Who does the work; it changes nothing of the result and is no part of what identifies it."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if info.context == IDENTITY:
+            values.pop("executor", None)
+        return values

@@ -1,6 +1,19 @@
 """The engine of a build: phases over shards, and who runs them."""
 
-from better_ai.data.engine.executor import Executor, InlineExecutor
-from better_ai.data.engine.phase import DONE, OnProgress, Phases, ShardResult, ShardTask
+from better_ai.data.engine.executor import Executor, InlineExecutor, open_executor
+from better_ai.data.engine.local import LocalExecutor
+from better_ai.data.engine.phase import DONE, OnProgress, Phases, ShardResult, ShardTask, finish_output, is_done
 
-__all__ = ["DONE", "Executor", "InlineExecutor", "OnProgress", "Phases", "ShardResult", "ShardTask"]
+__all__ = [
+    "DONE",
+    "Executor",
+    "InlineExecutor",
+    "LocalExecutor",
+    "OnProgress",
+    "Phases",
+    "ShardResult",
+    "ShardTask",
+    "finish_output",
+    "is_done",
+    "open_executor",
+]

@@ -1,19 +1,23 @@
 """A phase: one function over many shards, each with a finished folder of its own or none at all.
 
-The output of item 12 of a phase lies in `<root>/<name>-<key>/00012/` with a `done.json` beside the files. The folder
+The output of item 12 of a phase lies in `<root>/<name>-<key>/00012/`, or in a folder named by the item's identity
+where there is one, with a `done.json` beside the files: counts, the SHA-256 of each file, CPU seconds. The folder
 appears by one rename, so it is whole or absent, and a phase that is run again does only what is missing. The key
-digests all that the outputs depend on.
+digests all that the outputs depend on besides the item's identity.
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from better_ai.artifacts import atomic_folder, content_id, read_json, write_json
+import better_ai
+from better_ai.artifacts import atomic_folder, content_id, read_json, sha256_file, write_json
 from better_ai.data.engine.executor import Executor, InlineExecutor
+from better_ai.errors import ArtifactError
 
 DONE = "done.json"
 
@@ -31,6 +35,19 @@ class ShardResult:
 
     folder: Path
     counts: dict[str, Any]
+    files: dict[str, str]
+    """SHA-256 by name."""
+    cpu_seconds: float
+    """What it took when it was computed; differs from run to run."""
+
+    @classmethod
+    def read(cls, folder: Path) -> "ShardResult":
+        return cls(folder, **read_json(folder / DONE))
+
+    @property
+    def identity(self) -> str:
+        """Digest of the files."""
+        return content_id(self.files)
 
 
 @dataclass(frozen=True)
@@ -39,33 +56,94 @@ class Phases:
 
     root: Path
     executor: Executor = field(default_factory=InlineExecutor)
-    on_progress: OnProgress = lambda name, done, total, counts: None
+    on_progress: OnProgress | None = None
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    """By phase: what its outputs took when they were computed."""
+    _used: set[Path] = field(default_factory=set)
 
-    def run(self, name: str, task: ShardTask, items: Sequence[Any], *, key: Mapping[str, Any]) -> list[ShardResult]:
+    def run(
+        self,
+        name: str,
+        task: ShardTask,
+        items: Sequence[Any],
+        *,
+        key: Mapping[str, Any],
+        identities: Sequence[str] | None = None,
+    ) -> list[ShardResult]:
         """The results of all items, in their order; those finished before are not computed again.
 
-        `key`: plain JSON values that, with the items' positions, determine the outputs (settings, versions, the
-        identity of the inputs).
+        `key`: plain JSON values that determine the outputs (settings, versions, the identity of the inputs), with the
+        items' positions or, if given, with their `identities`; equal identities share one folder.
         """
-        home = self.root / f"{name}-{content_id(dict(key))[:12]}"
-        home.mkdir(parents=True, exist_ok=True)
-        for leftover in home.glob(".*.tmp"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        folders = [home / f"{number:05d}" for number in range(len(items))]
-        missing = [number for number, folder in enumerate(folders) if not (folder / DONE).exists()]
-        done = len(items) - len(missing)
-        self.on_progress(name, done, len(items), {})
-        work = [(items[number], folders[number]) for number in missing]
-        for _, counts in self.executor.map(partial(_run_task, task), work):
+        names = identities or [f"{number:05d}" for number in range(len(items))]
+        folders = [self.folder(name, identity, key=key) for identity in names]
+        work = dict(zip(folders, items, strict=True))
+        missing = [(item, folder) for folder, item in work.items() if not is_done(folder)]
+        for _ in self.map(name, partial(_run_task, task), missing, done=len(work) - len(missing)):
+            pass
+        results = [ShardResult.read(folder) for folder in folders]
+        self.cpu_seconds[name] = self.cpu_seconds.get(name, 0.0) + sum(result.cpu_seconds for result in results)
+        return results
+
+    def folder(self, name: str, identity: str, *, key: Mapping[str, Any]) -> Path:
+        """Where an output of this name belongs. It will survive `prune`."""
+        folder = self.root / f"{name}-{content_id([dict(key), better_ai.__version__])[:12]}" / identity[:32]
+        self._used.add(folder)
+        return folder
+
+    def map(
+        self, name: str, function: Callable[[Any], Mapping[str, Any]], work: Sequence[Any], *, done: int = 0
+    ) -> Iterator[tuple[int, Mapping[str, Any]]]:
+        """Run a function over work items and tell the progress; `done` others were finished before."""
+        tell = self.on_progress or (lambda name, done, total, counts: None)
+        total = done + len(work)
+        tell(name, done, total, {})
+        for position, counts in self.executor.map(function, work):
             done += 1
-            self.on_progress(name, done, len(items), counts)
-        return [ShardResult(folder, read_json(folder / DONE)) for folder in folders]
+            tell(name, done, total, counts)
+            yield position, counts
+
+    def clear_leftovers(self) -> None:
+        """Remove what killed processes have begun."""
+        for leftover in self.root.glob("*/.*.tmp"):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+    def forget(self, folder: Path) -> None:
+        """Let `prune` remove this output, so that the next build computes it again."""
+        self._used.discard(folder)
+
+    def prune(self) -> None:
+        """Remove the outputs that this object was not asked for."""
+        for home in self.root.iterdir():
+            for folder in home.iterdir() if home.is_dir() else ():
+                if folder not in self._used:
+                    shutil.rmtree(folder, ignore_errors=True)
+            if home.is_dir() and not any(home.iterdir()):
+                home.rmdir()
+
+
+def is_done(folder: Path) -> bool:
+    """Whether an output is finished."""
+    return (folder / DONE).exists()
+
+
+def finish_output(folder: Path, counts: Mapping[str, Any], *, cpu_seconds: float) -> None:
+    """Leave `done.json` beside the files of a folder that is ready to appear."""
+    files = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    write_json(folder / DONE, {"counts": dict(counts), "files": files, "cpu_seconds": round(cpu_seconds, 4)})
 
 
 def _run_task(task: ShardTask, work: tuple[Any, Path]) -> dict[str, Any]:
     """In a worker: compute one shard and make it appear."""
     item, folder = work
-    with atomic_folder(folder) as building:
-        counts = dict(task(item, building))
-        write_json(building / DONE, counts)
+    started = time.process_time()
+    try:
+        with atomic_folder(folder) as building:
+            counts = dict(task(item, building))
+            finish_output(building, counts, cpu_seconds=time.process_time() - started)
+    except ArtifactError:
+        # A worker whose build was killed may have finished the same shard, to the same bytes, a moment ago.
+        if not is_done(folder):
+            raise
+        counts = ShardResult.read(folder).counts
     return counts

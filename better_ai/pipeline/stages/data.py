@@ -1,16 +1,25 @@
-"""Stage `data`: source files to train and validation documents, and the rejected ones with their reasons."""
+"""Stage `data`: sources to train and validation documents, and the rejected ones with their reasons."""
 
-from better_ai.data import REJECTED_FILE, TRAIN_FILE, VALIDATION_FILE, build_corpus
+from collections.abc import Mapping
+from typing import Any
+
+from better_ai.data import CORPUS_FILE, REJECTED_FILE, SPLITS, build_corpus, corpus_files
 from better_ai.pipeline.stage import StageContext, StageResult
 
-STEPS = ("collect and check", "remove duplicates", "write")
+WORK_FOLDER = ".shards"
+"""In the run's folder: what the phases of the latest build have left. It may be removed when no build runs."""
 
 
 def work(context: StageContext) -> StageResult:
     """Build the corpus."""
 
-    def on_progress(step: str, documents: int) -> None:
-        context.progress.update(STEPS.index(step), len(STEPS), step=step, documents=f"{documents:,}")
+    def on_progress(phase: str, done: int, total: int, counts: Mapping[str, Any]) -> None:
+        if total:
+            context.progress.update(done, total, phase=phase, shards=f"{done:,}/{total:,}")
 
-    stats = build_corpus(context.recipe.data, context.folder, on_progress=on_progress)
-    return StageResult(products=[TRAIN_FILE, VALIDATION_FILE, REJECTED_FILE], metrics={"corpus": stats.to_dict()})
+    stats = build_corpus(context.recipe.data, context.folder, work=context.run / WORK_FOLDER, on_progress=on_progress)
+    shards = [path.relative_to(context.folder) for split in SPLITS for path in corpus_files(context.folder, split)]
+    return StageResult(
+        products=[*(path.as_posix() for path in shards), REJECTED_FILE, CORPUS_FILE],
+        metrics={"corpus": stats.to_dict()},
+    )

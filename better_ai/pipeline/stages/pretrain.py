@@ -2,13 +2,12 @@
 
 from better_ai.config import PretrainConfig
 from better_ai.data import (
-    TRAIN_FILE,
-    VALIDATION_FILE,
+    SPLITS,
     ConcatenatedRows,
     RowLoader,
     TokenShard,
     concatenate,
-    read_documents,
+    corpus_texts,
     transform_documents,
     write_token_shard,
 )
@@ -20,7 +19,6 @@ from better_ai.tokenizer import Tokenizer
 from better_ai.tokenizer import load as load_tokenizer
 from better_ai.training import CausalLMObjective, PackedRowsSource, StepReport, Trainer, bits_per_byte
 
-SHARDS = {"train": TRAIN_FILE, "validation": VALIDATION_FILE}
 VALIDATION_ROWS = 32
 """Rows in one forward pass of validation."""
 
@@ -28,7 +26,7 @@ VALIDATION_ROWS = 32
 def work(context: StageContext) -> StageResult:
     """Tokenise, train, and measure bits per byte on the validation documents."""
     config, tokenizer = context.recipe.pretrain, load_tokenizer(context.inputs["tokenizer"])
-    shards = {name: _shard(context, name, tokenizer) for name in SHARDS}
+    shards = {name: _shard(context, name, tokenizer) for name in SPLITS}
     train = seeded(config.train, context)
     rows = _rows(shards["train"], config, tokenizer, fim_seed=train.seed)
     validation = PackedRowsSource.batches(
@@ -67,8 +65,7 @@ def _shard(context: StageContext, name: str, tokenizer: Tokenizer) -> TokenShard
         except ArtifactError as error:
             context.progress.note(f"{error.args[0]} (done now)")
     context.progress.update(0, 1, tokenising=name)
-    documents = read_documents(context.inputs["data"] / SHARDS[name], ["content"])["content"].to_pylist()
-    return write_token_shard(documents, tokenizer, folder)
+    return write_token_shard(corpus_texts(context.inputs["data"], name), tokenizer, folder)
 
 
 def _rows(shard: TokenShard, config: PretrainConfig, tokenizer: Tokenizer, *, fim_seed: int | None) -> ConcatenatedRows:

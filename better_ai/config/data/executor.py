@@ -1,0 +1,29 @@
+"""Who runs a build. It changes how long a build takes and nothing of what comes out."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeInt
+
+from better_ai.config.schema import Config
+
+
+class LocalExecutorConfig(Config):
+    """Processes on this machine."""
+
+    type: Literal["local"] = "local"
+    workers: NonNegativeInt = 0
+    """0: one per core. 1: everything in the calling process."""
+
+
+class RayExecutorConfig(Config):
+    """Tasks of a Ray cluster; all its machines must see the run's folder and the sources under the same paths."""
+
+    type: Literal["ray"] = "ray"
+    address: str | None = None
+    """`auto`, or the address of a running cluster such as `ray://head:10001`; null starts one on this machine."""
+    workers: NonNegativeInt = 0
+    """Processes of a cluster started here, 0: one per core; of a running cluster, the tasks in flight at most, 0: its
+    cores."""
+
+
+ExecutorConfig = Annotated[LocalExecutorConfig | RayExecutorConfig, Field(discriminator="type")]

@@ -1,0 +1,103 @@
+"""Building a corpus: sources in, training and validation documents out, and every rejected one with its reason.
+
+    plan       what parts the sources have
+    collect    one shard of documents for each part
+    tag        what the steps must know about each document, kept beside it
+    judge      the steps' policies: documents that stay, and rows turned away
+    duplicates which documents go because another stays
+    split      who is for training and who for validation
+    write      output files; with a shuffle: scatter and gather
+
+Each phase keeps its output in the work folder, found by what it depends on. So an interrupted build goes on where it
+was, and one with a changed policy collects and tags nothing again: the work folder is a snapshot of the sources, and a
+source that has changed meanwhile is read again when its parts have, or when the folder is removed.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from better_ai.artifacts import atomic_write, write_json
+from better_ai.config import DataConfig
+from better_ai.data.corpus.collect import collect_shards, forget_failures
+from better_ai.data.corpus.duplicates import find_duplicates
+from better_ai.data.corpus.files import REJECTED_FILE, SPLITS, publish
+from better_ai.data.corpus.judge import judge_shards
+from better_ai.data.corpus.report import (
+    CORPUS_FILE,
+    TIMINGS_FILE,
+    CorpusStats,
+    RejectCounts,
+    corpus_record,
+    corpus_stats,
+    timings,
+)
+from better_ai.data.corpus.shards import REJECTED, check_conservation
+from better_ai.data.corpus.split import check_both_sides, split_shards
+from better_ai.data.corpus.tag import tag_shards
+from better_ai.data.corpus.write import write_in_order, write_shuffled
+from better_ai.data.engine import Executor, OnProgress, Phases, ShardResult, open_executor
+from better_ai.data.schema import REJECTED_SCHEMA
+from better_ai.data.tables import TableWriter, read_batches
+
+
+def build_corpus(
+    config: DataConfig,
+    out: Path | str,
+    *,
+    work: Path | str,
+    executor: Executor | None = None,
+    on_progress: OnProgress | None = None,
+) -> CorpusStats:
+    """Run all phases in the folder `work` and write the corpus into the folder `out`.
+
+    The same sources and configuration give the same bytes, whoever executes it and however often it was killed on the
+    way. `executor`: None for the one the configuration names. Raises UserError when too little is left,
+    ArtifactError when a folder cannot be written or rows were lost.
+    """
+    if executor is None:
+        with open_executor(config.executor) as opened:
+            return build_corpus(config, out, work=work, executor=opened, on_progress=on_progress)
+    phases = Phases(Path(work), executor, on_progress)
+    phases.clear_leftovers()
+    collected = collect_shards(config, phases)
+    tags = tag_shards(collected.shards, config.steps, phases)
+    judged = judge_shards(collected.shards, tags, config.steps, phases)
+    removed = find_duplicates(judged, config.deduplicate, phases)
+    split = split_shards(judged, removed, config.validation_fraction, phases)
+
+    out = Path(out)
+    rejected = [
+        *(plan.folder / REJECTED for plan in collected.plans),
+        *(shard.rejected for shard in collected.shards),
+        *(shard.rejected for shard in judged),
+        *(part.result.folder / REJECTED for part in split),
+    ]
+    rejects = _write_rejected(rejected, out / REJECTED_FILE)
+    stats = corpus_stats(collected, split, rejects)
+    check_conservation(
+        "build", "all sources", rows_in=stats.collected, kept=stats.kept, rejected=sum(stats.rejected.values())
+    )
+    check_both_sides(stats.train_documents, stats.validation_documents, config.validation_fraction, collected.problems)
+    files: dict[str, list[ShardResult]] = {}
+    for side in SPLITS:
+        if config.shuffle:
+            files[side] = write_shuffled(split, side, config.shard_bytes, config.seed, phases)
+        else:
+            files[side] = write_in_order(split, side, config.shard_bytes, phases)
+        publish(files[side], out / side)
+    write_json(out / CORPUS_FILE, corpus_record(config, collected, split, files, rejects))
+    write_json(out / TIMINGS_FILE, timings(config, tags, judged, phases.cpu_seconds))
+    forget_failures(collected, phases)
+    phases.prune()
+    return stats
+
+
+def _write_rejected(sources: Iterable[Path], path: Path) -> RejectCounts:
+    """All rejected rows in one file, phase after phase, and their counts."""
+    counts = RejectCounts()
+    with atomic_write(path) as temporary, TableWriter(temporary, REJECTED_SCHEMA) as writer:
+        for source in sources:
+            for batch in read_batches(source, REJECTED_SCHEMA):
+                writer.write(batch)
+                counts.add(batch.column("step").to_pylist(), batch.column("reason").to_pylist())
+    return counts
