@@ -13,6 +13,7 @@ from email.parser import BytesHeaderParser
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from better_ai.data.collectors.files import pack_path, unpack_path
 from better_ai.data.collectors.rows import Unreadable
 from better_ai.data.collectors.text import decode_text
 from better_ai.data.licenses import UNKNOWN_LICENSE, ExpressionError, detect_license, license_of_name, parse_expression
@@ -109,10 +110,15 @@ def nearest(path: str, folders: Mapping[str, Evidence]) -> Evidence:
     return NONE_FOUND
 
 
-def above(paths: Iterable[str], folders: Mapping[str, Evidence]) -> dict[str, Evidence]:
-    """The entries of `folders` that can matter for the paths."""
+def pack_licenses(paths: Iterable[str], folders: Mapping[str, Evidence]) -> dict[str, Any]:
+    """As plain JSON, the entries of `folders` that can matter for the paths."""
     parents = {parent.as_posix() for path in paths for parent in PurePosixPath(path).parents}
-    return {folder: evidence for folder, evidence in folders.items() if folder in parents}
+    return {pack_path(name): [said.license, list(said.evidence)] for name, said in folders.items() if name in parents}
+
+
+def unpack_licenses(packed: Mapping[str, Any]) -> dict[str, Evidence]:
+    """The inverse of `pack_licenses`."""
+    return {unpack_path(name): Evidence(license, tuple(said)) for name, (license, said) in packed.items()}
 
 
 def tagged_license(content: bytes) -> Evidence | None:

@@ -7,7 +7,14 @@ from typing import Any
 
 from better_ai.config.data.sources import GitSource
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.evidence import MAX_EVIDENCE_BYTES, Evidence, above, find_licenses, speaks_of_license
+from better_ai.data.collectors.evidence import (
+    MAX_EVIDENCE_BYTES,
+    Evidence,
+    find_licenses,
+    pack_licenses,
+    speaks_of_license,
+    unpack_licenses,
+)
 from better_ai.data.collectors.files import cut, pack_path, unpack_path
 from better_ai.data.collectors.removals import Removals, without_login
 from better_ai.data.collectors.repository import Blob, Repository, RepositoryError, fetch, is_url
@@ -52,7 +59,7 @@ class GitCollector:
             return
         repository = self._open(self.config.repositories[payload["number"]])
         removals = Removals.load(self.config.removal_requests)
-        licenses = {folder: Evidence(name, tuple(said)) for folder, (name, said) in payload["licenses"].items()}
+        licenses = unpack_licenses(payload["licenses"])
         origin = Origin(
             payload["repository"], "unknown", None, revision=payload["commit"], fetched_at=payload["committed_at"]
         )
@@ -109,9 +116,7 @@ class GitCollector:
             {
                 "commit": commit,
                 "committed_at": committed_at,
-                "licenses": {
-                    folder: list(evidence) for folder, evidence in above([b.path for b, _ in run], licenses).items()
-                },
+                "licenses": pack_licenses([blob.path for blob, _ in run], licenses),
                 "files": [[pack_path(blob.path), blob.id, blob.num_bytes, refusal] for blob, refusal in run],
             }
             for run in cut(files, lambda file: 0 if file[1] else file[0].num_bytes)

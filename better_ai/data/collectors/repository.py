@@ -99,7 +99,11 @@ class Repository:
         """The bytes of blobs, one after the other, None for one that is missing or damaged."""
         command = _command(self.folder, "cat-file", "--batch")
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment() | _local(self.folder),
         )
         try:
             assert process.stdin is not None and process.stdout is not None
@@ -110,7 +114,12 @@ class Repository:
             process.communicate()
 
     def _git(self, *arguments: str, environment: dict[str, str] | None = None, standard_input: bytes = b"") -> bytes:
-        return run_git(_command(self.folder, *arguments), environment or {}, standard_input, LOCAL_TIMEOUT_S)
+        return run_git(
+            _command(self.folder, *arguments),
+            _local(self.folder) | (environment or {}),
+            standard_input,
+            LOCAL_TIMEOUT_S,
+        )
 
 
 def fetch(url: str, revision: str, clones: Path, *, timeout_s: int, attempts: int) -> Repository:
@@ -169,6 +178,11 @@ def _command(folder: Path, *arguments: str) -> list[str]:
 
 def _options() -> list[str]:
     return [word for setting in _SAFE for word in ("-c", setting)]
+
+
+def _local(folder: Path) -> dict[str, str]:
+    """A folder inside somebody's repository is not that repository."""
+    return {"GIT_CEILING_DIRECTORIES": str(folder.absolute().parent)}
 
 
 def _environment() -> dict[str, str]:

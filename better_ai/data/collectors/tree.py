@@ -5,8 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.evidence import MAX_EVIDENCE_BYTES, Evidence, above, find_licenses, speaks_of_license
-from better_ai.data.collectors.files import Entry, list_files, pack_path, read_file, split_into_parts, unpack_path
+from better_ai.data.collectors.evidence import (
+    MAX_EVIDENCE_BYTES,
+    Evidence,
+    find_licenses,
+    pack_licenses,
+    speaks_of_license,
+    unpack_licenses,
+)
+from better_ai.data.collectors.files import Entry, list_files, read_file, split_into_parts, unpack_path
 from better_ai.data.collectors.rows import Origin, Unreadable, collect_files
 from better_ai.data.collectors.selection import Selection
 from better_ai.data.collectors.source_file import source_document
@@ -46,19 +53,8 @@ def licenses_below(root: Path, entries: Sequence[Entry], *, license: str) -> dic
 def with_licenses(parts: list[Part], licenses: Mapping[str, Evidence]) -> list[Part]:
     """The parts, each with what concerns its files."""
     for part in parts:
-        paths = [unpack_path(packed) for packed in part.payload["files"]]
-        part.payload["licenses"] = {
-            pack_path(folder): list(evidence) for folder, evidence in above(paths, licenses).items()
-        }
+        part.payload["licenses"] = pack_licenses(map(unpack_path, part.payload["files"]), licenses)
     return parts
-
-
-def licenses_of(part: Part) -> dict[str, Evidence]:
-    """The inverse of `with_licenses`."""
-    return {
-        unpack_path(folder): Evidence(license, tuple(said))
-        for folder, (license, said) in part.payload["licenses"].items()
-    }
 
 
 def read_tree(part: Part, read: Read, origin: Origin) -> Iterator[Stepped]:
@@ -72,7 +68,7 @@ def read_tree(part: Part, read: Read, origin: Origin) -> Iterator[Stepped]:
 
 def source_reader(root: Path, part: Part, selection: Selection, origin: Origin, *, max_document_bytes: int) -> Read:
     """How source code is read: refused by name, else read, else refused by content."""
-    licenses = licenses_of(part)
+    licenses = unpack_licenses(part.payload["licenses"])
 
     def read(path: str) -> Sequence[Mapping[str, Any]]:
         if reason := selection.refuse_path(path):
