@@ -6,8 +6,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import torch
 
-from better_ai.data import PackedRows, RowLoader
-from better_ai.data.loading.loader import Rows
+from better_ai.data import PackedRows
+from better_ai.data.loading import BatchLoader, Rows
 from better_ai.training.batch import Batch, TokenBatch
 
 BatchT_co = TypeVar("BatchT_co", bound=Batch, covariant=True)
@@ -41,7 +41,7 @@ class ReportingSource(Protocol):
 class PackedRowsSource:
     """Packed documents or conversations, in the order of a loader whose batches are the micro-batches."""
 
-    def __init__(self, loader: RowLoader, gradient_accumulation_steps: int = 1) -> None:
+    def __init__(self, loader: BatchLoader, gradient_accumulation_steps: int = 1) -> None:
         self.loader, self.gradient_accumulation_steps = loader, gradient_accumulation_steps
 
     def next_step(self) -> list[TokenBatch]:

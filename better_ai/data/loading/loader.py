@@ -15,20 +15,40 @@ from better_ai.errors import ArtifactError, UserError
 
 
 class Rows(Protocol):
-    """Rows that can be made on demand: `PackedRows` and `ConcatenatedRows` are such."""
-
-    @property
-    def tokens(self) -> np.ndarray: ...
+    """Rows that can be made on demand: `PackedRows`, `ConcatenatedRows` and `DatasetRows` are such."""
 
     def __len__(self) -> int: ...
 
     def take(self, rows: np.ndarray) -> PackedRows: ...
 
 
+class TokenRows(Rows, Protocol):
+    """Rows over tokens that lie in one array."""
+
+    @property
+    def tokens(self) -> np.ndarray: ...
+
+
+class BatchLoader(Protocol):
+    """Draws batches of rows without end: `RowLoader` and `StreamingLoader` do."""
+
+    def next_batch(self) -> PackedRows:
+        """The next rows."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands, as plain values."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state. Raises ArtifactError when it belongs to other data."""
+        ...
+
+
 class RowLoader:
     """Draws batches of `batch_size` rows without end; the end of one epoch and the start of the next may share one."""
 
-    def __init__(self, rows: Rows, batch_size: int, *, seed: int) -> None:
+    def __init__(self, rows: TokenRows, batch_size: int, *, seed: int) -> None:
         """Raises UserError when there are no rows or the batch is empty."""
         if not len(rows) or batch_size < 1:
             raise UserError(f"cannot draw batches of {batch_size} rows from {len(rows)}; both must be at least 1")

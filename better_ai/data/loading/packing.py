@@ -56,22 +56,59 @@ class ConcatenatedRows:
     def take(self, rows: np.ndarray) -> PackedRows:
         """Make some of the rows, in the order asked for."""
         T = self.seq_len
-        first = np.asarray(rows, np.int64)[:, None] * T
-        places = first + np.arange(T + 1)
-        filled = places < len(self.tokens)
-        places = np.minimum(places, len(self.tokens) - 1)
-        tokens = np.where(filled, self.tokens[places], self.pad_id).astype(np.int64)
-        documents = np.searchsorted(self.offsets, places, side="right") - 1
-        loss_mask = filled[:, 1:] & (documents[:, 1:] == documents[:, :-1])
-        inside = filled[:, :-1]
-        starts = np.maximum(self.offsets[documents[:, :-1]], first)
-        return PackedRows(
-            tokens=tokens[:, :-1],
-            targets=np.where(loss_mask, tokens[:, 1:], self.pad_id),
-            loss_mask=loss_mask,
-            positions=np.where(inside, places[:, :-1] - starts, np.arange(T) - inside.sum(1, keepdims=True)),
-            segment_ids=np.where(inside, documents[:, :-1] - documents[:, :1] + 1, PADDING_SEGMENT),
-        )
+        return lay_out([cut(self.tokens, self.offsets, int(row) * T, T) for row in rows], T, self.pad_id)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What one row is made of: consecutive tokens, and where documents start among them."""
+
+    tokens: np.ndarray
+    """At most T + 1: the row, and the token after it."""
+    starts: np.ndarray
+    """Columns from 1 to T where a document begins, ascending; twice where one is empty."""
+
+
+def cut(tokens: np.ndarray, offsets: np.ndarray, first: int, seq_len: int) -> Cut:
+    """The row that begins at token `first` of documents laid one after the other."""
+    low, high = np.searchsorted(offsets, (first, first + seq_len), side="right")
+    return Cut(tokens[first : first + seq_len + 1], offsets[low:high] - first)
+
+
+def lay_out(cuts: Sequence[Cut], seq_len: int, pad_id: int) -> PackedRows:
+    """Rows from their cuts: a segment for each document, positions from 0 in each, no target across a border."""
+    N, T = len(cuts), seq_len
+    rows = PackedRows(
+        tokens=np.empty((N, T), np.int64),
+        targets=np.empty((N, T), np.int64),
+        loss_mask=np.ones((N, T), bool),
+        positions=np.zeros((N, T), np.int64),
+        segment_ids=np.zeros((N, T), np.int64),
+    )
+    for row, part in enumerate(cuts):
+        filled = min(len(part.tokens), T)
+        rows.tokens[row, :filled] = part.tokens[:filled]
+        rows.targets[row, : len(part.tokens) - 1] = part.tokens[1:]
+    if not cuts:
+        return rows
+    at_row = np.repeat(np.arange(N), [len(part.starts) for part in cuts])
+    at = np.concatenate([part.starts for part in cuts])
+    rows.loss_mask[at_row, at - 1] = False
+    rows.targets[at_row, at - 1] = pad_id
+    at_row, at = at_row[at < T], at[at < T]
+    rows.segment_ids[:, 0] = 1
+    np.add.at(rows.segment_ids, (at_row, at), 1)
+    np.cumsum(rows.segment_ids, axis=1, out=rows.segment_ids)
+    rows.positions[at_row, at] = at
+    np.maximum.accumulate(rows.positions, axis=1, out=rows.positions)
+    np.subtract(np.arange(T), rows.positions, out=rows.positions)
+    for row, part in enumerate(cuts):
+        if (filled := len(part.tokens)) <= T:
+            rows.tokens[row, filled:] = rows.targets[row, filled - 1 :] = pad_id
+            rows.loss_mask[row, filled - 1 :] = False
+            rows.positions[row, filled:] = np.arange(T - filled)
+            rows.segment_ids[row, filled:] = PADDING_SEGMENT
+    return rows
 
 
 def concatenate(documents: Iterable[Sequence[int] | np.ndarray], seq_len: int, pad_id: int) -> ConcatenatedRows:
@@ -114,14 +151,26 @@ def best_fit(
             f"{len(over)} of {len(examples)} examples are longer than seq_len={seq_len}, the longest {max(lengths)}; "
             "raise seq_len, or ask for long examples to be dropped"
         )
-    bins = _assign(lengths, seq_len)
+    rows = _place(examples, assign(lengths, seq_len), seq_len, pad_id)
+    if not rows.loss_mask.any():
+        raise UserError(f"none of the {len(examples)} examples has a token to learn; check their masks and seq_len")
+    return BestFit(rows, over)
+
+
+def one_per_row(examples: Sequence[Example], seq_len: int, pad_id: int) -> PackedRows:
+    """A row for each example, none longer than a row."""
+    return _place(examples, [[number] for number in range(len(examples))], seq_len, pad_id)
+
+
+def _place(examples: Sequence[Example], bins: Sequence[Sequence[int]], seq_len: int, pad_id: int) -> PackedRows:
+    """Rows that hold the examples of these numbers, one after the other."""
     rows = _empty_rows(len(bins), seq_len, pad_id)
     for row, numbers in enumerate(bins):
         start = 0
         for segment, number in enumerate(numbers, 1):
-            stop = start + lengths[number]
             tokens, mask = np.asarray(examples[number].tokens), np.asarray(examples[number].mask, bool)
             assert tokens.shape == mask.shape, "an example needs one mask entry per token"
+            stop = start + len(tokens)
             rows.tokens[row, start:stop] = tokens
             rows.loss_mask[row, start : stop - 1] = mask[1:]
             rows.targets[row, start : stop - 1] = np.where(mask[1:], tokens[1:], pad_id)
@@ -129,12 +178,10 @@ def best_fit(
             rows.segment_ids[row, start:stop] = segment
             start = stop
         rows.positions[row, start:] = np.arange(seq_len - start)
-    if not rows.loss_mask.any():
-        raise UserError(f"none of the {len(examples)} examples has a token to learn; check their masks and seq_len")
-    return BestFit(rows, over)
+    return rows
 
 
-def _assign(lengths: Sequence[int], seq_len: int) -> list[list[int]]:
+def assign(lengths: Sequence[int], seq_len: int) -> list[list[int]]:
     """Numbers of the sequences in each row; equal lengths keep their order. Empty and too long ones are left out."""
     bins: list[list[int]] = []
     rooms: list[tuple[int, int]] = []

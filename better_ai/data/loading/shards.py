@@ -6,13 +6,13 @@ The files are memory-mapped, so a shard costs no memory until it is read.
 """
 
 import hashlib
-import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from better_ai.artifacts import atomic_write, content_id, read_json, sha256_file, write_json
@@ -68,8 +68,8 @@ class TokenShard:
         shard = cls(
             folder,
             manifest,
-            _map(folder / TOKENS_FILE, manifest.dtype, manifest.num_tokens),
-            _map(folder / INDEX_FILE, "int64", manifest.num_documents + 1),
+            map_array(folder / TOKENS_FILE, manifest.dtype, manifest.num_tokens),
+            map_array(folder / INDEX_FILE, "int64", manifest.num_documents + 1),
         )
         if verify:
             shard.verify()
@@ -98,16 +98,33 @@ def write_token_shard(documents: Iterable[str], tokenizer: Tokenizer, out: Path 
 
     Raises UserError when there are no documents, ArtifactError when `out` cannot be written.
     """
-    out = Path(out)
     dtype: Literal["uint16", "uint32"] = "uint16" if tokenizer.vocab_size <= 1 << 16 else "uint32"
+    bos, eos = tokenizer.special["bos"], tokenizer.special["eos"]
+    encoded = (([bos, *tokenizer.encode(text), eos], len(text.encode())) for text in documents)
+    write_token_arrays(encoded, out, dtype=dtype, tokenizer=tokenizer.content_id)
+    return TokenShard.open(out, tokenizer=tokenizer, verify=False)
+
+
+def write_token_arrays(
+    documents: Iterable[tuple[Sequence[int] | np.ndarray, int]],
+    out: Path | str,
+    *,
+    dtype: Literal["uint16", "uint32"],
+    tokenizer: str,
+) -> ShardManifest:
+    """Write documents given as (ids, UTF-8 bytes of their text) into the folder `out`, the manifest last.
+
+    `tokenizer`: content id of the one the ids come from. Raises UserError when there are no documents, ArtifactError
+    when `out` cannot be written.
+    """
+    out = Path(out)
     offsets, num_bytes = [0], 0
     with atomic_write(out / TOKENS_FILE) as temporary, temporary.open("wb") as file:
         tokens = _HashingWriter(file)
-        for text in documents:
-            ids = [tokenizer.special["bos"], *tokenizer.encode(text), tokenizer.special["eos"]]
-            tokens.write(np.array(ids, np.dtype(dtype).newbyteorder("<")))
+        for ids, text_bytes in documents:
+            tokens.write(np.asarray(ids, np.dtype(dtype).newbyteorder("<")))
             offsets.append(offsets[-1] + len(ids))
-            num_bytes += len(text.encode())
+            num_bytes += text_bytes
         if len(offsets) == 1:
             raise UserError(f"there are no documents to tokenise for {out}; check the data sources")
     with atomic_write(out / INDEX_FILE) as temporary, temporary.open("wb") as file:
@@ -118,12 +135,12 @@ def write_token_shard(documents: Iterable[str], tokenizer: Tokenizer, out: Path 
         num_tokens=offsets[-1],
         num_documents=len(offsets) - 1,
         num_bytes=num_bytes,
-        tokenizer=tokenizer.content_id,
+        tokenizer=tokenizer,
         tokens_sha256=tokens.sha256.hexdigest(),
         index_sha256=index.sha256.hexdigest(),
     )
     write_json(out / MANIFEST_FILE, manifest.model_dump())
-    return TokenShard.open(out, tokenizer=tokenizer, verify=False)
+    return manifest
 
 
 class _HashingWriter:
@@ -148,14 +165,18 @@ def _read_manifest(folder: Path) -> ShardManifest:
         raise _damaged(path, f"{where}: {problem['msg']}") from None
 
 
-def _map(path: Path, dtype: str, count: int) -> np.ndarray:
+def map_array(path: Path, dtype: str, count: int) -> np.ndarray:
+    """A file of numbers, memory-mapped and read-only. Raises ArtifactError when it is missing or of another size.
+
+    Arrow's mapping outlives its file descriptor (that of `mmap` holds one), so thousands of files may be open.
+    """
     item = np.dtype(dtype).newbyteorder("<")
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            if size != count * item.itemsize:
-                raise _damaged(path, f"{size} bytes, expected {count * item.itemsize}")
-            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), item)
+        size = path.stat().st_size
+        if size != count * item.itemsize:
+            raise _damaged(path, f"{size} bytes, expected {count * item.itemsize}")
+        with pa.memory_map(str(path)) as file:
+            return np.frombuffer(file.read_buffer(), item)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from None
 
