@@ -16,7 +16,7 @@ from better_ai.data.loading.packing import PackedRows
 from better_ai.errors import ArtifactError, UserError
 
 LOOK_AHEAD = 4096
-"""Places of an order computed at a time."""
+"""Places of an order computed at a time, within an epoch."""
 
 
 class IdentifiedRows(Rows, Protocol):
@@ -71,7 +71,9 @@ class ShuffledRows:
     def numbers(self, start: int, stop: int) -> np.ndarray:
         """The numbers of the rows at the places from `start` to `stop` of the endless order."""
         if start < self._ahead_from or stop > self._ahead_from + len(self._ahead):
-            self._ahead, self._ahead_from = self._compute(start, max(stop, start + LOOK_AHEAD)), start
+            end_of_epoch = (start // len(self.rows) + 1) * len(self.rows)
+            ahead = max(stop, min(start + LOOK_AHEAD, end_of_epoch))
+            self._ahead, self._ahead_from = self._compute(start, ahead), start
         return self._ahead[start - self._ahead_from : stop - self._ahead_from]
 
     def _compute(self, start: int, stop: int) -> np.ndarray:
