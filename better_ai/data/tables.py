@@ -41,9 +41,11 @@ class TableWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
-            self._flush()
-        self._file.close()
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._file.close()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; a row group is written when it is full."""

@@ -4,7 +4,7 @@
     collect    one shard of documents for each part
     tag        what the steps must know about each document, kept beside it
     judge      the steps' policies: documents that stay, and rows turned away
-    duplicates which documents go because another stays
+    ...        the phases of `deduplicate`: documents that go because another stays
     split      who is for training and who for validation
     write      output files; with a shuffle: scatter and gather
 
@@ -16,11 +16,10 @@ source that has changed meanwhile is read again when its parts have, or when the
 from collections.abc import Iterable
 from pathlib import Path
 
-from better_ai.artifacts import atomic_write, write_json
+from better_ai.artifacts import atomic_write, content_id, write_json
 from better_ai.config import DataConfig
 from better_ai.data.corpus.collect import collect_shards, forget_failures
-from better_ai.data.corpus.duplicates import find_duplicates
-from better_ai.data.corpus.files import REJECTED_FILE, SPLITS, publish
+from better_ai.data.corpus.files import REJECTED_FILE, SPLITS, clear_leftovers, publish
 from better_ai.data.corpus.judge import judge_shards
 from better_ai.data.corpus.report import (
     CORPUS_FILE,
@@ -35,6 +34,7 @@ from better_ai.data.corpus.shards import REJECTED, check_conservation
 from better_ai.data.corpus.split import check_both_sides, split_shards
 from better_ai.data.corpus.tag import tag_shards
 from better_ai.data.corpus.write import write_in_order, write_shuffled
+from better_ai.data.deduplicate import deduplicate
 from better_ai.data.engine import Executor, OnProgress, Phases, ShardResult, open_executor
 from better_ai.data.schema import REJECTED_SCHEMA
 from better_ai.data.tables import TableWriter, read_batches
@@ -57,15 +57,21 @@ def build_corpus(
     if executor is None:
         with open_executor(config.executor) as opened:
             return build_corpus(config, out, work=work, executor=opened, on_progress=on_progress)
+    out = Path(out)
     phases = Phases(Path(work), executor, on_progress)
     phases.clear_leftovers()
+    clear_leftovers(out)
     collected = collect_shards(config, phases)
     tags = tag_shards(collected.shards, config.steps, phases)
     judged = judge_shards(collected.shards, tags, config.steps, phases)
-    removed = find_duplicates(judged, config.deduplicate, phases)
+    removed = deduplicate(
+        [shard.documents for shard in judged],
+        config.deduplicate,
+        phases,
+        key={"shards": content_id([shard.result.identity for shard in judged])},
+    )
     split = split_shards(judged, removed, config.validation_fraction, phases)
 
-    out = Path(out)
     rejected = [
         *(plan.folder / REJECTED for plan in collected.plans),
         *(shard.rejected for shard in collected.shards),

@@ -40,6 +40,12 @@ def corpus_texts(folder: Path | str, split: str) -> Iterator[str]:
         yield from batch.column("content").to_pylist()
 
 
+def clear_leftovers(folder: Path) -> None:
+    """Remove what a killed process has begun to write into a corpus folder."""
+    for leftover in folder.glob(".*.tmp"):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
 def publish(results: Sequence[ShardResult], folder: Path) -> None:
     """Show written shards as the numbered files of a split, and nothing else in its folder.
 

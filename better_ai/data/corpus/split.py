@@ -13,9 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from better_ai.artifacts import content_id, sha256_file
+from better_ai.artifacts import content_id
 from better_ai.data.corpus.files import SPLITS, TRAIN, VALIDATION
 from better_ai.data.corpus.shards import REJECTED, Shard, check_conservation
+from better_ai.data.deduplicate import REMOVED_FILE, REMOVED_SCHEMA
 from better_ai.data.engine import Phases, ShardResult
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.data.split import in_validation
@@ -56,15 +57,17 @@ class SplitShard:
 @dataclass(frozen=True)
 class _Item:
     shard: Shard
-    removed: Path
-    """Which rows are duplicates: columns row, step, reason."""
+    removed: ShardResult
+    """Of `deduplicate`: the rows that are duplicates."""
     validation_id: str | None = None
     """A document that is for validation in any case."""
 
 
-def split_shards(shards: Sequence[Shard], removed: Sequence[Path], fraction: float, phases: Phases) -> list[SplitShard]:
+def split_shards(
+    shards: Sequence[Shard], removed: Sequence[ShardResult], fraction: float, phases: Phases
+) -> list[SplitShard]:
     """The sides of each shard's documents. If none is for validation, the one with the lowest id is."""
-    items = [_Item(shard, path) for shard, path in zip(shards, removed, strict=True)]
+    items = [_Item(shard, result) for shard, result in zip(shards, removed, strict=True)]
     split = _run(items, fraction, phases)
     lowest = min((part.counts["lowest_id"] for part in split if part.counts["lowest_id"]), default=None)
     if lowest is not None and not sum(part.counts[VALIDATION]["documents"] for part in split):
@@ -98,14 +101,14 @@ def _run(items: Sequence[_Item], fraction: float, phases: Phases) -> list[SplitS
         items,
         key={"validation_fraction": fraction},
         identities=[
-            content_id([item.shard.result.identity, sha256_file(item.removed), item.validation_id]) for item in items
+            content_id([item.shard.result.identity, item.removed.identity, item.validation_id]) for item in items
         ],
     )
     return [SplitShard(item.shard, result) for item, result in zip(items, results, strict=True)]
 
 
 def _split(fraction: float, item: _Item, folder: Path) -> Mapping[str, Any]:
-    removed = _Removed(item.removed)
+    removed = _Removed(item.removed.folder / REMOVED_FILE)
     counts: dict[str, Any] = {side: {"documents": 0, "bytes": 0, "languages": {}, "licenses": {}} for side in SPLITS}
     row_groups: list[list[int]] = []
     lowest: str | None = None
@@ -139,7 +142,7 @@ class _Removed:
     """The removed rows of a shard, by row number."""
 
     def __init__(self, path: Path) -> None:
-        table = pa.parquet.read_table(path, columns=["row", "step", "reason"])
+        table = pa.Table.from_batches(read_batches(path, REMOVED_SCHEMA), REMOVED_SCHEMA)
         self.rows = table.column("row").to_numpy()
         self.steps, self.reasons = table.column("step").to_pylist(), table.column("reason").to_pylist()
 

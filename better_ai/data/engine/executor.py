@@ -1,10 +1,16 @@
 """Who runs the tasks of a phase. An executor knows nothing of documents: it maps a function over items."""
 
+import os
+import pickle
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from better_ai.config.data import ExecutorConfig, RayExecutorConfig
+
+MAX_ATTEMPTS = 3
+"""How often an item may end its worker before an executor gives up."""
 
 
 class Executor(Protocol):
@@ -35,3 +41,27 @@ def open_executor(config: ExecutorConfig) -> AbstractContextManager[Executor]:
     from better_ai.data.engine.local import LocalExecutor
 
     return nullcontext(InlineExecutor()) if config.workers == 1 else LocalExecutor(config.workers)
+
+
+def cores() -> int:
+    """The processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def attempt(function: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | None]:
+    """In a worker: the result of a function, or its exception in a form that can be sent."""
+    try:
+        return function(item), None
+    except Exception as error:
+        return None, _sendable(error)
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error with its traceback as a note, or that text alone where it cannot be sent."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        sent = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own exception, to see whether it survives
+    except Exception:
+        return RuntimeError(text)
+    sent.add_note(f"in a worker process:\n{text}")
+    return sent

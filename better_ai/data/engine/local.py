@@ -10,10 +10,8 @@ Left out: a limit on a worker's memory. That is the collectors' and steps' busin
 import contextlib
 import multiprocessing
 import os
-import pickle
 import signal
 import threading
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,10 +21,9 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from better_ai.data.engine.executor import MAX_ATTEMPTS, attempt, cores
 from better_ai.errors import BetterAIError
 
-MAX_ATTEMPTS = 3
-"""How often an item may end its worker before the build gives up."""
 _JOIN_SECONDS = 5.0
 
 
@@ -102,11 +99,6 @@ class LocalExecutor:
         return worker
 
 
-def cores() -> int:
-    """The processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _spawn() -> _Worker:
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
@@ -151,12 +143,7 @@ def _serve(channel: connection.Connection) -> None:
             function, item = channel.recv()
         except (EOFError, ConnectionError):
             return
-        answer: tuple[Any, Exception | None]
-        try:
-            answer = function(item), None
-        except Exception as error:
-            answer = None, _sendable(error)
-        channel.send(answer)
+        channel.send(attempt(function, item))
 
 
 def _die_with_parent() -> None:
@@ -164,14 +151,3 @@ def _die_with_parent() -> None:
     assert parent is not None
     connection.wait([parent.sentinel])
     os._exit(1)
-
-
-def _sendable(error: Exception) -> Exception:
-    """The error with its traceback as a note, or that text alone where it cannot be sent."""
-    text = "".join(traceback.format_exception(error))
-    try:
-        sent = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own exception, to see whether it survives
-    except Exception:
-        return RuntimeError(text)
-    sent.add_note(f"in a worker process:\n{text}")
-    return sent

@@ -105,7 +105,7 @@ class Phases:
 
     def clear_leftovers(self) -> None:
         """Remove what killed processes have begun."""
-        for leftover in self.root.glob("*/.*.tmp"):
+        for leftover in self.root.rglob(".*.tmp"):
             shutil.rmtree(leftover, ignore_errors=True)
 
     def forget(self, folder: Path) -> None:
@@ -114,12 +114,14 @@ class Phases:
 
     def prune(self) -> None:
         """Remove the outputs that this object was not asked for."""
-        for home in self.root.iterdir():
-            for folder in home.iterdir() if home.is_dir() else ():
-                if folder not in self._used:
+        homes = {parent for folder in self._used for parent in folder.parents}
+        waiting = [self.root]
+        while waiting:
+            for folder in waiting.pop().iterdir():
+                if folder in homes:
+                    waiting.append(folder)
+                elif folder not in self._used:
                     shutil.rmtree(folder, ignore_errors=True)
-            if home.is_dir() and not any(home.iterdir()):
-                home.rmdir()
 
 
 def is_done(folder: Path) -> bool:
