@@ -59,8 +59,9 @@ def test_sizes_are_those_in_utf8() -> None:
 def test_licences_not_on_the_list_go() -> None:
     gate = license(LicenseConfig(allowed=("MIT", "PSF-2.0")))
     assert reasons(gate, batch("x", license="MIT")) == []
-    for name in ("GPL-3.0-only", "unknown", "", "mit"):
+    for name in ("GPL-3.0-only", "unknown", "MITX", "Apache-2.0"):
         assert reasons(gate, batch("x", license=name)) == [f"licence {name} is not allowed"]
+    assert reasons(gate, batch("x", license="")) == ["licence '' is no SPDX expression"]
 
 
 @pytest.mark.parametrize(

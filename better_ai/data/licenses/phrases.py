@@ -178,6 +178,6 @@ INTRODUCTION = (
 
 SPEAKS_OF = (
     r"\b(?:in|non)?compatib|\bnot\b|n t\b|\bnon\b|\bunlike\b|\bnever\b|\bwithout\b|\bexcept the\b"
-    r"|\binstead of\b|\bsuch as\b"
+    r"|\binstead of\b|\bsuch as\b|\bother software\b"
 )
 """Between introduction and name, or shortly before: the text speaks of the licence but is not under it."""

@@ -67,7 +67,7 @@ _TRIGGERS = (
 """Every statement that is recognised has one of these words in it."""
 
 _TAG = re.compile(r"(.*)SPDX-License-Identifier:[ \t]*([\w.+\-(][\w.+\-(): ]*)", re.IGNORECASE)
-_MARKUP = re.compile(r"<[^<>\n]{1,200}>")
+_MARKUP = re.compile(r"</?(?:a|b|br|code|div|em|font|i|li|p|pre|span|strong|td|tt|u|ul)\b[^<>\n]{0,200}>")
 _NOT_WORD = re.compile(r"[^a-z0-9+]+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 _INTRODUCED = re.compile(rf"\b(?<!spdx )(?:{INTRODUCTION})\b(?=((?: \S+){{0,12}}))")
@@ -82,6 +82,7 @@ _LATER = re.compile(
     r"|\bor (?:at your \w+ )?(?:any )?(?:later|newer|above)\b"
 )
 _ALTERNATIVE = re.compile(r" (?:or|oder|ou) ")
+_CHOICE = re.compile(r"\bchoose (?:between|one|either)\b|\beither of the following\b")
 
 
 def detect_license(text: str) -> Licensed:
@@ -203,8 +204,9 @@ def _grants(words: str) -> Iterator[Licensed]:
         if name is None or not _is_granted(words, introduced, name):
             continue
         found, reached = [_named(name, words)], name.end()
-        while (other := NAME.search(words, reached, reached + 60)) and _ALTERNATIVE.search(
-            _LATER.sub("", words[reached : other.start()])
+        chosen = _CHOICE.search(words, max(0, introduced.start() - 60), introduced.end() + 20)
+        while (other := NAME.search(words, reached, reached + 60)) and (
+            chosen or _ALTERNATIVE.search(_LATER.sub("", words[reached : other.start()]))
         ):
             found, reached = [*found, _named(other, words)], other.end()
         yield Licensed(" OR ".join(dict.fromkeys(found)), f"says {_shorten(words[introduced.start() : reached])!r}")
@@ -239,10 +241,11 @@ def _named(name: re.Match[str], words: str) -> str:
         return family
     tail = words[name.end() : name.end() + 160]
     version = _VERSION.match(tail) or re.search(r"\bversion (\d)(?: (\d))?", tail)
-    number = f"{version.group(1)}.{version.group(2) or 0}" if version else None
+    numbers = [f"{version.group(1)}.{version.group(2) or 0}", f"{version.group(1)}.0"] if version else []
+    number = next((number for number in numbers if number in VERSIONED[family]), None)
     if family not in _GNU:
-        return f"{family}-{number if number in VERSIONED[family] else VERSIONED[family][0]}"
-    if number not in VERSIONED[family]:
+        return f"{family}-{number or VERSIONED[family][0]}"
+    if number is None:
         return f"{family}-{VERSIONED[family][0]}-or-later"
     return f"{family}-{number}-{'or-later' if _LATER.search(tail) else 'only'}"
 
