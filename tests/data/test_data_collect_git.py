@@ -90,13 +90,19 @@ def collect(max_document_bytes: int = 1000, **fields: object) -> tuple[dict[str,
     documents, rejected = {}, {}
     for part in collector.parts():
         assert json.loads(json.dumps(part.payload, ensure_ascii=False).encode()) == part.payload
-        for stepped in collector.read(part, max_document_bytes=max_document_bytes):
+        name = without_login(fields["repositories"][part.payload["number"]])  # type: ignore[index]
+        try:
+            batches = list(collector.read(part, max_document_bytes=max_document_bytes))
+        except RepositoryError as error:
+            rejected[name] = str(error)
+            continue
+        for stepped in batches:
             for row in stepped.kept.to_pylist():
                 row["metadata"] = json.loads(row["metadata"])
                 documents[row["metadata"]["path"]] = row
             for row in stepped.rejected.to_pylist():
                 assert row["step"] == "collect"
-                rejected[row["source"].removeprefix(f"{part.payload['repository']}:")] = row["reason"]
+                rejected[row["source"].removeprefix(f"{name}:")] = row["reason"]
     return documents, rejected
 
 
@@ -165,6 +171,11 @@ def test_a_dead_repository_is_a_row_and_the_others_go_on(repository: Path, tmp_p
     dead = f"file://localhost{tmp_path}/gone.git"
     assert "git failed" in rejected[dead] and "token" not in rejected[dead]
     assert list((tmp_path / "clones").iterdir()) == []
+    collector = make_collector(GitSource(repositories=(str(tmp_path / "late"),)))
+    (part,) = collector.parts()
+    repository.rename(tmp_path / "late")
+    assert sum(batch.kept.num_rows for batch in collector.read(part, max_document_bytes=1000)) == len(documents)
+    repository.symlink_to(tmp_path / "late")
     _, rejected = collect(repositories=(str(repository),), revision="v9")
     assert "git failed" in rejected[str(repository)]
     with pytest.raises(RepositoryError, match="is no revision"):

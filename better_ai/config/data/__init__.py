@@ -4,15 +4,29 @@ from better_ai.config.data.build import DataConfig, DataSource, StepConfig
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig, RayExecutorConfig
 from better_ai.config.data.privacy import PrivacyConfig, ToxicityConfig
-from better_ai.config.data.sources import FolderSource, LocalSource, StdlibSource
+from better_ai.config.data.sources import (
+    ArchiveSource,
+    BooksSource,
+    DistributionsSource,
+    DocumentationSource,
+    FolderSource,
+    GitSource,
+    LocalSource,
+    StdlibSource,
+)
 from better_ai.config.data.steps import LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
 
 __all__ = [
+    "ArchiveSource",
+    "BooksSource",
     "DataConfig",
     "DataSource",
     "DeduplicationConfig",
+    "DistributionsSource",
+    "DocumentationSource",
     "ExecutorConfig",
     "FolderSource",
+    "GitSource",
     "LicenseConfig",
     "LocalExecutorConfig",
     "LocalSource",

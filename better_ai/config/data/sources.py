@@ -1,10 +1,10 @@
 """Sources on this machine."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
 
-from better_ai.config.schema import Config
+from better_ai.config.schema import IDENTITY, Config
 
 Exclusion = Literal["vendored", "generated", "minified", "secrets"]
 """vendored: other people's code kept in the tree. generated: written by a program. minified: written for machines.
@@ -46,13 +46,22 @@ class GitSource(Config):
     """Only files of these are looked at. Empty: every file is, and those of no known language are turned away."""
     exclude: tuple[Exclusion, ...] = EXCLUSIONS
     removal_requests: str | None = None
-    """File of what owners asked to leave out, one per line: `owner/name`, a URL, `repository:path` or a document id."""
+    """File of what owners asked to leave out, one per line: `owner/name`, a URL, `repository:path` or a document id.
+    It is read when a build begins; what was asked for later is a takedown."""
     clones: str = "~/.cache/better-ai/git"
-    """Folder where repositories of URLs are kept, one revision each."""
+    """Folder where repositories of URLs are kept, one revision each, as they were when first fetched."""
     timeout_s: PositiveInt = 600
     """Longest time for one fetch."""
     attempts: PositiveInt = 4
     """How often a fetch is tried, with growing pauses."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if info.context == IDENTITY:
+            for name in ("clones", "timeout_s", "attempts"):
+                values.pop(name, None)
+        return values
 
 
 class DistributionsSource(Config):
@@ -102,12 +111,6 @@ class ArchiveSource(Config):
 
 
 LocalSource = Annotated[
-    StdlibSource
-    | FolderSource
-    | GitSource
-    | DistributionsSource
-    | DocumentationSource
-    | BooksSource
-    | ArchiveSource,
+    StdlibSource | FolderSource | GitSource | DistributionsSource | DocumentationSource | BooksSource | ArchiveSource,
     Field(discriminator="type"),
 ]

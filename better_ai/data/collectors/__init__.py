@@ -4,9 +4,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from better_ai.config.data import DataSource
-from better_ai.config.data.sources import DistributionsSource, FolderSource, GitSource, StdlibSource
+from better_ai.config.data.sources import (
+    ArchiveSource,
+    BooksSource,
+    DistributionsSource,
+    DocumentationSource,
+    FolderSource,
+    GitSource,
+    StdlibSource,
+)
+from better_ai.data.collectors.archive import ArchiveCollector
+from better_ai.data.collectors.books import BooksCollector
 from better_ai.data.collectors.collector import Collector, Part
 from better_ai.data.collectors.distributions import DistributionsCollector
+from better_ai.data.collectors.documentation import DocumentationCollector
 from better_ai.data.collectors.folder import FolderCollector
 from better_ai.data.collectors.git import GitCollector
 from better_ai.data.collectors.stdlib import StdlibCollector
@@ -17,6 +28,9 @@ COLLECTORS: dict[type[Any], Callable[[Any], Collector]] = {
     FolderSource: FolderCollector,
     GitSource: GitCollector,
     DistributionsSource: DistributionsCollector,
+    DocumentationSource: DocumentationCollector,
+    BooksSource: BooksCollector,
+    ArchiveSource: ArchiveCollector,
 }
 """Which class collects the source of a configuration."""
 

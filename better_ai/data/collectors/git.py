@@ -30,7 +30,7 @@ SUBMODULE, SYMBOLIC_LINK = "160000", "120000"
 
 @dataclass(frozen=True)
 class GitCollector:
-    """The files of repositories. A repository that cannot be had, or that its owner withdrew, is one rejected row."""
+    """The files of repositories. One that cannot be had is tried again when its part is read; the others go on."""
 
     config: GitSource
 
@@ -39,33 +39,34 @@ class GitCollector:
             raise UserError("a source of type git names no repositories; list folders or URLs in `repositories`")
         removals = Removals.load(self.config.removal_requests)
         parts: list[Part] = []
-        for number, repository in enumerate(self.config.repositories):
+        for number in range(len(self.config.repositories)):
             try:
-                payloads = self._payloads(repository, removals)
-            except RepositoryError as error:
-                payloads = [{"problem": " ".join(str(error).replace(repository, without_login(repository)).split())}]
-            name = without_login(repository)
-            parts += [
-                Part(f"repository-{number:05d}-{run:05d}", {"repository": name, "number": number, **payload})
-                for run, payload in enumerate(payloads)
-            ]
+                payloads = self._payloads(number, removals)
+            except RepositoryError:
+                payloads = [{"number": number, "later": True}]
+            parts += [Part(f"repository-{number:05d}-{run:05d}", payload) for run, payload in enumerate(payloads)]
         return parts
 
     def read(self, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:
-        payload = part.payload
-        if "problem" in payload:
-            problem = Unreadable(payload["problem"]).reject(payload["repository"])
-            yield Stepped(document_batch([]), rejected_batch([problem]))
-            return
-        repository = self._open(self.config.repositories[payload["number"]])
+        """Raises RepositoryError for a repository that could not be had when the parts were listed and still cannot."""
         removals = Removals.load(self.config.removal_requests)
+        payloads = self._payloads(part.payload["number"], removals) if part.payload.get("later") else [part.payload]
+        for payload in payloads:
+            yield from self._read(payload, removals, max_document_bytes)
+
+    def _read(self, payload: Mapping[str, Any], removals: Removals, max_document_bytes: int) -> Iterator[Stepped]:
+        name = self.config.repositories[payload["number"]]
+        if "removed" in payload:
+            removed = Unreadable(payload["removed"]).reject(without_login(name))
+            yield Stepped(document_batch([]), rejected_batch([removed]))
+            return
         licenses = unpack_licenses(payload["licenses"])
         origin = Origin(
-            payload["repository"], "unknown", None, revision=payload["commit"], fetched_at=payload["committed_at"]
+            without_login(name), "unknown", None, revision=payload["commit"], fetched_at=payload["committed_at"]
         )
         files = {unpack_path(path): (id, size, refusal) for path, id, size, refusal in payload["files"]}
         readable = [id for id, size, refusal in files.values() if refusal is None and size <= max_document_bytes]
-        contents = repository.contents(readable)
+        contents = self._open(name).contents(readable)
 
         def read(path: str) -> Sequence[Mapping[str, Any]]:
             id, size, refusal = files[path]
@@ -77,8 +78,7 @@ class GitCollector:
             if raw is None:
                 raise Unreadable(f"Git has no readable object {id}")
             documents = source_document(raw, path, selection=self._selection, licenses=licenses, origin=origin, blob=id)
-            ids = [document_id(raw), *(document["id"] for document in documents)]
-            if reason := removals.of_file(payload["repository"], path, *ids):
+            if reason := removals.of_file(name, path, document_id(raw), *(document["id"] for document in documents)):
                 raise Unreadable(reason, raw)
             return documents
 
@@ -99,21 +99,26 @@ class GitCollector:
             attempts=self.config.attempts,
         )
 
-    def _payloads(self, name: str, removals: Removals) -> list[dict[str, Any]]:
-        """What the parts of one repository carry. Raises RepositoryError."""
-        if reason := removals.of_repository(name):
-            return [{"problem": reason}]
-        repository = self._open(name)
-        commit, committed_at = repository.commit("collected" if is_url(name) else self.config.revision)
-        if reason := removals.of_repository(name, commit):
-            return [{"problem": reason}]
-        blobs = repository.blobs(commit)
-        licenses = _licenses(repository, blobs)
-        wanted = [blob for blob in blobs if self._selection.lists(blob.path)]
-        attributes = repository.attributes(commit, [blob.path for blob in wanted])
+    def _payloads(self, number: int, removals: Removals) -> list[dict[str, Any]]:
+        """What the parts of one repository carry. Raises RepositoryError that names it."""
+        name = self.config.repositories[number]
+        try:
+            if reason := removals.of_repository(name):
+                return [{"number": number, "removed": reason}]
+            repository = self._open(name)
+            commit, committed_at = repository.commit("collected" if is_url(name) else self.config.revision)
+            if reason := removals.of_repository(name, commit):
+                return [{"number": number, "removed": reason}]
+            blobs = repository.blobs(commit)
+            licenses = _licenses(repository, blobs)
+            wanted = [blob for blob in blobs if self._selection.lists(blob.path)]
+            attributes = repository.attributes(commit, [blob.path for blob in wanted])
+        except RepositoryError as error:
+            raise RepositoryError(f"{without_login(name)}: {str(error).replace(name, without_login(name))}") from None
         files = [(blob, self._refusal(name, blob, attributes.get(blob.path, {}), removals)) for blob in wanted]
         return [
             {
+                "number": number,
                 "commit": commit,
                 "committed_at": committed_at,
                 "licenses": pack_licenses([blob.path for blob, _ in run], licenses),

@@ -113,6 +113,34 @@ class Repository:
             process.kill()
             process.communicate()
 
+    def history(self, commit: str, *, max_commits: int) -> list[str]:
+        """Ids of the commit and its ancestors that are no merges, newest first. Raises RepositoryError."""
+        return self._git("rev-list", "--no-merges", f"--max-count={max_commits}", commit).decode().split()
+
+    def change(self, commit: str, *, max_bytes: int) -> bytes:
+        """Author, e-mail and message, each ended by a NUL, and the diff against the parent; the first bytes of it all.
+
+        Git is stopped where more would come. Raises RepositoryError when it does not begin.
+        """
+        show = ("diff-tree", "--root", "--pretty=format:%an%x00%ae%x00%B%x00", "-p", "-M")
+        plain = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", commit)
+        process = subprocess.Popen(
+            _command(self.folder, *show, *plain),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment() | _local(self.folder),
+        )
+        try:
+            assert process.stdout is not None
+            found = process.stdout.read(max_bytes)
+        finally:
+            process.kill()
+            process.communicate()
+        if not found:
+            raise RepositoryError(f"git shows nothing of commit {commit} of {self.folder}; the repository is damaged")
+        return found
+
     def _git(self, *arguments: str, environment: dict[str, str] | None = None, standard_input: bytes = b"") -> bytes:
         return run_git(
             _command(self.folder, *arguments),

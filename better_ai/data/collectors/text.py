@@ -1,7 +1,8 @@
 """From bytes to text, and out of gzip within bounds.
 
 The charset policy: a byte order mark decides (UTF-8, UTF-16 or UTF-32; it goes); then, for Python, the coding cookie
-of PEP 263; then UTF-8. Nothing is guessed from statistics, since a wrong guess looks right.
+of PEP 263, and for HTML the `<meta charset>`; then UTF-8. Nothing is guessed from statistics, since a wrong guess
+looks right.
 """
 
 import codecs
@@ -23,13 +24,15 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """UTF-32 before UTF-16, whose little-endian mark it starts with."""
+_META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.\-]{2,40})", re.IGNORECASE)
 _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=]")
 
 
 def decode_text(content: bytes, *, language: str = "text") -> tuple[str, str]:
     """The text of a file and the encoding it was in. Raises Unreadable, with the bytes."""
     marked = next((encoding for mark, encoding in _MARKS if content.startswith(mark)), None)
-    encoding = marked or (_cookie(content) if language == "python" else None) or "utf-8"
+    declared = _DECLARED[language](content) if language in _DECLARED and not marked else None
+    encoding = marked or declared or "utf-8"
     try:
         return content.decode(encoding).removeprefix("\ufeff"), encoding
     except UnicodeDecodeError as error:
@@ -71,3 +74,20 @@ def _cookie(content: bytes) -> str | None:
         if "unknown encoding" in str(error):
             raise Unreadable(f"declares an {error}", content) from None
         return None
+
+
+def _meta_charset(content: bytes) -> str | None:
+    """What an HTML page declares in its head; as in the HTML standard, Latin-1 stands for windows-1252."""
+    found = _META.search(content[:2048])
+    if found is None:
+        return None
+    name = found[1].decode("ascii").lower()
+    try:
+        encoding = codecs.lookup(name).name
+    except LookupError:
+        raise Unreadable(f"declares an unknown charset {name}", content) from None
+    return "cp1252" if encoding in ("iso8859-1", "ascii") else None if encoding.startswith("utf-16") else encoding
+
+
+_DECLARED = {"python": _cookie, "html": _meta_charset}
+"""Language -> how its files name their encoding."""

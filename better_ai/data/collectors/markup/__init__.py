@@ -1,0 +1,1 @@
+"""From markup to text: prose as it reads, code in fences."""
