@@ -86,10 +86,17 @@ def _instructions(code: CodeType, old: Mapping[str, str], rename: Callable[[Any]
             assert step.argval in local or isinstance(step.argval, tuple)
             yield step.opname, rename(step.argval)
         elif step.opname in ("LOAD_CONST", "RETURN_CONST", "KW_NAMES"):
-            yield step.opname, repr(step.argval)
+            yield step.opname, _constant(step.argval)
         else:
             yield step.opname, step.argval if isinstance(step.argval, (str, int)) else step.arg
     yield sorted(run)
+
+
+def _constant(value: Any) -> Any:
+    """A constant in a form that tells 1 from 1.0 and True, and in which the order of a set does not show."""
+    if isinstance(value, frozenset):
+        return "set", sorted(map(repr, map(_constant, value)))
+    return tuple(map(_constant, value)) if isinstance(value, tuple) else repr(value)
 
 
 def _dump(tree: ast.AST | None) -> str:

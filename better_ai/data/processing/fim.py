@@ -5,11 +5,12 @@ Bavarian et al. 2022, arXiv 2207.14255: a document is cut in two places drawn at
     PSM  <fim_prefix> prefix <fim_suffix> suffix <fim_middle> middle
     SPM  <fim_prefix> <fim_suffix> suffix <fim_middle> prefix middle        (the paper's joint form)
 
-The cuts fall between tokens; the paper cuts between characters, which teaches a model to go on from half a token but
-ties the transform to the tokenizer.
+The cuts of `fill_in_the_middle` fall between tokens; the paper cuts between characters, which teaches a model to go on
+from half a token but ties the transform to the tokenizer. `gaps` cuts texts, at characters, functions or nodes of the
+syntax tree, and `arrange` puts their encoded parts in order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -21,12 +22,23 @@ def fill_in_the_middle(
 ) -> np.ndarray:
     """One document's ids, without `bos` and `eos`, in PSM or SPM form: three tokens longer."""
     first, second = sorted(generator.integers(0, len(tokens) + 1, 2))
-    prefix, middle, suffix = tokens[:first], tokens[first:second], tokens[second:]
+    return arrange(tokens[:first], tokens[first:second], tokens[second:], special, spm=spm).astype(tokens.dtype)
+
+
+def arrange(
+    prefix: Sequence[int] | np.ndarray,
+    middle: Sequence[int] | np.ndarray,
+    suffix: Sequence[int] | np.ndarray,
+    special: Mapping[str, int],
+    *,
+    spm: bool,
+) -> np.ndarray:
+    """Three parts of a document in PSM or SPM form."""
     before, after, between = ([special[f"fim_{name}"]] for name in ("prefix", "suffix", "middle"))
     parts = (
         [before, after, suffix, between, prefix, middle] if spm else [before, prefix, after, suffix, between, middle]
     )
-    return np.concatenate([np.asarray(part, tokens.dtype) for part in parts])
+    return np.concatenate([np.asarray(part, np.int64) for part in parts])
 
 
 def restore(tokens: np.ndarray, special: Mapping[str, int]) -> np.ndarray:
