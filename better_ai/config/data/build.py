@@ -12,13 +12,14 @@ from pydantic import (
 )
 
 from better_ai.config.data.deduplication import DeduplicationConfig
+from better_ai.config.data.dumps import DumpSource
 from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig
 from better_ai.config.data.privacy import PrivacyStep
 from better_ai.config.data.sources import LocalSource, StdlibSource
 from better_ai.config.data.steps import CodeStep, LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
 from better_ai.config.schema import IDENTITY, Config
 
-DataSource = Annotated[LocalSource, Field(discriminator="type")]
+DataSource = Annotated[LocalSource | DumpSource, Field(discriminator="type")]
 StepConfig = Annotated[CodeStep | PrivacyStep, Field(discriminator="type")]
 
 

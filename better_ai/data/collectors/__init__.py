@@ -4,6 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from better_ai.config.data import DataSource
+from better_ai.config.data.dumps import (
+    HuggingFaceSource,
+    RecordsSource,
+    StackExchangeSource,
+    TemplatesSource,
+    WarcSource,
+    WebSource,
+)
 from better_ai.config.data.sources import (
     ArchiveSource,
     BooksSource,
@@ -20,7 +28,13 @@ from better_ai.data.collectors.distributions import DistributionsCollector
 from better_ai.data.collectors.documentation import DocumentationCollector
 from better_ai.data.collectors.folder import FolderCollector
 from better_ai.data.collectors.git import GitCollector
+from better_ai.data.collectors.huggingface import HuggingFaceCollector
+from better_ai.data.collectors.records import RecordsCollector
+from better_ai.data.collectors.stackexchange import StackExchangeCollector
 from better_ai.data.collectors.stdlib import StdlibCollector
+from better_ai.data.collectors.templates import TemplatesCollector
+from better_ai.data.collectors.warc import WarcCollector
+from better_ai.data.collectors.web import WebCollector
 from better_ai.data.step import Stepped
 
 COLLECTORS: dict[type[Any], Callable[[Any], Collector]] = {
@@ -31,6 +45,12 @@ COLLECTORS: dict[type[Any], Callable[[Any], Collector]] = {
     DocumentationSource: DocumentationCollector,
     BooksSource: BooksCollector,
     ArchiveSource: ArchiveCollector,
+    HuggingFaceSource: HuggingFaceCollector,
+    RecordsSource: RecordsCollector,
+    StackExchangeSource: StackExchangeCollector,
+    TemplatesSource: TemplatesCollector,
+    WarcSource: WarcCollector,
+    WebSource: WebCollector,
 }
 """Which class collects the source of a configuration."""
 
