@@ -129,7 +129,8 @@ def ours(side: str, folder: Path, batches: int) -> dict[str, float]:
     if side == "rows":
         state["position"] = state["identity"]["num_rows"] // 2
     else:
-        state["window"] = 15
+        documents = TokenDataset.open(folder / "ours").num_documents
+        state["window"] = documents // state["identity"]["window_documents"] // 2
     text = json.dumps(state)
     wall, cpu = time.perf_counter(), time.process_time()
     again = make()

@@ -82,7 +82,7 @@ def lay_out(cuts: Sequence[Cut], seq_len: int, pad_id: int) -> PackedRows:
         tokens=np.empty((N, T), np.int64),
         targets=np.empty((N, T), np.int64),
         loss_mask=np.ones((N, T), bool),
-        positions=np.zeros((N, T), np.int64),
+        positions=np.empty((N, T), np.int64),
         segment_ids=np.zeros((N, T), np.int64),
     )
     for row, part in enumerate(cuts):
@@ -99,9 +99,8 @@ def lay_out(cuts: Sequence[Cut], seq_len: int, pad_id: int) -> PackedRows:
     rows.segment_ids[:, 0] = 1
     np.add.at(rows.segment_ids, (at_row, at), 1)
     np.cumsum(rows.segment_ids, axis=1, out=rows.segment_ids)
-    rows.positions[at_row, at] = at
-    np.maximum.accumulate(rows.positions, axis=1, out=rows.positions)
-    np.subtract(np.arange(T), rows.positions, out=rows.positions)
+    starts = np.sort(np.concatenate([np.arange(N) * T, at_row * T + at]))
+    np.subtract(np.arange(N * T), np.repeat(starts, np.diff(starts, append=N * T)), out=rows.positions.reshape(-1))
     for row, part in enumerate(cuts):
         if (filled := len(part.tokens)) <= T:
             rows.tokens[row, filled:] = rows.targets[row, filled - 1 :] = pad_id
