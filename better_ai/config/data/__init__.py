@@ -1,6 +1,7 @@
 """Configuration of the data engine."""
 
 from better_ai.config.data.build import DataConfig, DataSource, StepConfig
+from better_ai.config.data.cleaning import CleaningConfig
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.config.data.dumps import (
     DumpSource,
@@ -23,13 +24,26 @@ from better_ai.config.data.sources import (
     LocalSource,
     StdlibSource,
 )
-from better_ai.config.data.steps import LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
+from better_ai.config.data.steps import (
+    BenchmarkFile,
+    DecontaminationConfig,
+    LanguageConfig,
+    LicenseConfig,
+    ObfuscationConfig,
+    QualityConfig,
+    SizeConfig,
+    SyntaxConfig,
+    VulnerabilityConfig,
+)
 
 __all__ = [
     "ArchiveSource",
+    "BenchmarkFile",
     "BooksSource",
+    "CleaningConfig",
     "DataConfig",
     "DataSource",
+    "DecontaminationConfig",
     "DeduplicationConfig",
     "DistributionsSource",
     "DocumentationSource",
@@ -38,9 +52,11 @@ __all__ = [
     "FolderSource",
     "GitSource",
     "HuggingFaceSource",
+    "LanguageConfig",
     "LicenseConfig",
     "LocalExecutorConfig",
     "LocalSource",
+    "ObfuscationConfig",
     "PrivacyConfig",
     "QualityConfig",
     "RayExecutorConfig",
@@ -52,6 +68,7 @@ __all__ = [
     "SyntaxConfig",
     "TemplatesSource",
     "ToxicityConfig",
+    "VulnerabilityConfig",
     "WarcSource",
     "WebSource",
 ]

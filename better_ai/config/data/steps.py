@@ -50,4 +50,65 @@ class QualityConfig(Config):
     min_score: float = Field(0.0, ge=0, le=1)
 
 
-CodeStep = Annotated[LicenseConfig | SizeConfig | SyntaxConfig | QualityConfig, Field(discriminator="type")]
+class LanguageConfig(Config):
+    """Documents in languages that are not wanted are rejected; the others may get theirs from their content."""
+
+    type: Literal["language"] = "language"
+    allowed: tuple[str, ...] = ()
+    """Names as in the column `language`; empty: all."""
+    recognise: Literal["never", "unknown", "always"] = "unknown"
+    """Whether a model looks at the content (extra `data`): for no document, for those of unknown language, for all."""
+    min_confidence: float = Field(0.5, ge=0, le=1)
+    """What the model says below this leaves the language as it was."""
+    natural: tuple[str, ...] = ()
+    """ISO 639-1 codes that prose may be written in; empty: any, and nothing is recognised."""
+
+
+class BenchmarkFile(Config):
+    """A benchmark whose problems and solutions must not be learned."""
+
+    name: str
+    path: str
+    """JSON lines (perhaps .gz) or Parquet."""
+    id_field: str
+    fields: tuple[str, ...]
+    """Fields that hold text, or lists of text, of a problem or its solution."""
+
+
+class DecontaminationConfig(Config):
+    """Documents that hold a run of words of a benchmark are rejected."""
+
+    type: Literal["decontamination"] = "decontamination"
+    benchmarks: tuple[BenchmarkFile, ...] = Field(min_length=1)
+    ngram_words: int = Field(13, ge=5, le=50)
+    """Length of a run; a shorter text must occur whole."""
+    min_hits: PositiveInt = 1
+    """Runs of one item that a document must hold; an item with fewer must occur whole."""
+
+
+class ObfuscationConfig(Config):
+    """Documents that look like malware, or were made unreadable, are scored from 0 to 1; high scores are rejected."""
+
+    type: Literal["obfuscation"] = "obfuscation"
+    max_score: float = Field(0.7, ge=0, le=1)
+
+
+class VulnerabilityConfig(Config):
+    """What a security linter says of Python goes into the metadata; grave findings may reject (extra `data`)."""
+
+    type: Literal["vulnerabilities"] = "vulnerabilities"
+    reject_from: Literal["low", "medium", "high", "never"] = "never"
+    """The severity from which a finding rejects the document."""
+
+
+CodeStep = Annotated[
+    LicenseConfig
+    | SizeConfig
+    | SyntaxConfig
+    | QualityConfig
+    | LanguageConfig
+    | DecontaminationConfig
+    | ObfuscationConfig
+    | VulnerabilityConfig,
+    Field(discriminator="type"),
+]
