@@ -164,7 +164,8 @@ def block_count(text: str) -> int:
 
 def fenced_blocks(text: str) -> Iterator[tuple[str, str]]:
     """Language and code of each closed fence, in order (CommonMark's fences, without indented ones)."""
-    fence, language, lines = "", "", []
+    lines: list[str] = []
+    fence = language = ""
     for line in text.split("\n"):
         if not fence:
             if opened := re.match(r" {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$", line):

@@ -13,6 +13,7 @@ a text or a conversation, as its map says:
 Licences are those of the data set as a whole, where its publisher states one; of its parts, when rows name them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -201,6 +202,22 @@ def map_of(id: str) -> ColumnMap | None:
     return next((entry for entry in DATASET_MAPS if id.lower() in map(str.lower, entry.ids)), None)
 
 
+def closest_map(found: Iterable[str], content: str) -> ColumnMap | None:
+    """The map with the most columns of those that a layout fits and that read this column, if they tell more."""
+    there = set(found)
+    fitting = [
+        entry
+        for entry in DATASET_MAPS
+        if content in entry.content
+        and len(entry.columns) > 1
+        and there.issuperset(name.split(".")[0] for name in (*entry.columns, *entry.metadata))
+    ]
+    return max(fitting, key=lambda entry: len(entry.columns), default=None)
+
+
 def text_map(column: str) -> ColumnMap:
-    """For a data set with the text in one column and nothing else that is known."""
-    return ColumnMap(f"column {column}", (), "text", (column,), language="text")
+    """For a data set with the text in one column and nothing else that is known.
+
+    Only a column named `text` is taken for prose; whatever else may be code, whose white space must stay.
+    """
+    return ColumnMap(f"column {column}", (), "text", (column,), language="text" if column == "text" else "unknown")

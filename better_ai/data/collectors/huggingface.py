@@ -79,6 +79,10 @@ class HuggingFaceCollector:
         except StreamLost as problem:
             yield Unreadable(str(problem)).reject(f"{self.config.id}:{part.name}")
 
+    def file_of(self, part: Part) -> str:
+        """The file that a part of a local data set reads."""
+        return unpack_path(part.payload["file"])
+
     @property
     def _columns(self) -> ColumnMap:
         if self.config.text:
@@ -105,9 +109,11 @@ class HuggingFaceCollector:
                 sizes = row_groups(file) if columns.form != "tree" else []
             except READ_ERRORS:
                 sizes = []  # read names the damage
-            for groups in _runs(sizes) or [None]:
-                payload: dict[str, Any] = {"file": pack_path(str(file)), "groups": groups}
-                parts.append(Part(f"rows-{len(parts):05d}", payload))
+            runs: list[list[int] | None] = [*_runs(sizes)] or [None]
+            parts += [
+                Part(f"rows-{len(parts) + place:05d}", {"file": pack_path(str(file)), "groups": groups})
+                for place, groups in enumerate(runs)
+            ]
         return parts
 
     def _check_layout(self, file: Path, columns: ColumnMap) -> None:
@@ -150,7 +156,7 @@ class HuggingFaceCollector:
             raise StreamLost(f"breaks off after row {number}: {type(error).__name__}: {str(error)[:200]}") from None
 
     def _local_rows(self, part: Part) -> Iterator[Named]:
-        file, root = Path(unpack_path(part.payload["file"])), Path(self.config.path).expanduser()
+        file, root = Path(self.file_of(part)), Path(self.config.path).expanduser()
         name = file.relative_to(root).as_posix() if file != root else file.name
         for place, row in read_rows(file, max_bytes=MAX_ROW_BYTES, groups=part.payload["groups"]):
             yield f"{name} {place}", row

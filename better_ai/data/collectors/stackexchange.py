@@ -163,8 +163,8 @@ def license_of(declared: str | None, created: str) -> tuple[str, str]:
         return f"CC-BY-SA-{version[1]}", f"the post says {version[0]}"
     if declared:
         return "unknown", f"the post says {declared[:80]!r}, which is no licence of Stack Exchange"
-    version = "2.5" if created < "2011-04-08" else "3.0" if created < "2018-05-02" else "4.0"
-    return f"CC-BY-SA-{version}", f"written on {created}, under Stack Exchange's terms of that day"
+    number = "2.5" if created < "2011-04-08" else "3.0" if created < "2018-05-02" else "4.0"
+    return f"CC-BY-SA-{number}", f"written on {created}, under Stack Exchange's terms of that day"
 
 
 def rows_between(file: BinaryIO, start: int, stop: int) -> Iterator[tuple[int, bytes | None]]:

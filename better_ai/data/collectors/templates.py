@@ -135,7 +135,7 @@ def read_templates(path: Path) -> list[Template]:
 def _read_slots(values: Any, path: Path) -> dict[str, tuple[Value, ...]]:
     if not isinstance(values, dict):
         raise UserError(f"{path}: `slots` must be a mapping from names to lists of values")
-    slots = {}
+    slots: dict[str, tuple[Value, ...]] = {}
     for name, entries in values.items():
         if not isinstance(entries, list) or not entries:
             raise UserError(f"{path}: slot {name!r} needs a list of values")

@@ -194,7 +194,8 @@ def _split_field(line: bytes) -> tuple[str, str, str]:
 
 def _join_chunks(body: bytes) -> bytes:
     """Content of a chunked body; one that does not follow the form is taken as it is (crawlers often joined it)."""
-    pieces, position = [], 0
+    pieces: list[bytes] = []
+    position = 0
     while (size := _CHUNK_SIZE.match(body, position)) is not None:
         start, length = size.end(), int(size[1], 16)
         if length == 0:
