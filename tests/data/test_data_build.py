@@ -27,7 +27,7 @@ from better_ai.data import (
 )
 from better_ai.data import build_corpus as build_in
 from better_ai.data.collectors import collect
-from better_ai.data.deduplicate.near import jaccard, shingle_hashes
+from better_ai.data.deduplicate.shingles import jaccard, shingle_set
 from better_ai.data.schema import document_id
 from better_ai.data.split import in_validation
 from better_ai.errors import ArtifactError, UserError
@@ -161,7 +161,7 @@ def test_the_same_input_gives_the_same_bytes(sources: Path, tmp_path: Path) -> N
 def test_no_twin_of_a_training_document_in_validation(sources: Path, tmp_path: Path) -> None:
     build_corpus(config(sources), tmp_path / "out")
     train, validation = (
-        [shingle_hashes(text.encode()) for text in read(tmp_path / "out", split).column("content").to_pylist()]
+        [shingle_set(text.encode(), 5) for text in read(tmp_path / "out", split).column("content").to_pylist()]
         for split in SPLITS
     )
     assert len(validation) > 5

@@ -1,8 +1,16 @@
-"""Removal of duplicates: exact and near."""
+"""Removal of duplicates: exact ones, near ones, forks; and of headers that everyone has."""
 
-from better_ai.data.deduplicate.deduplicate import deduplicate
-from better_ai.data.deduplicate.exact import exact_duplicates
-from better_ai.data.deduplicate.near import near_duplicates
+from better_ai.data.deduplicate.deduplicate import deduplicate, index_kept
+from better_ai.data.deduplicate.index import INDEX_FOLDER
 from better_ai.data.deduplicate.removal import REMOVED_FILE, REMOVED_SCHEMA
+from better_ai.data.deduplicate.strip import STRIPPED_FILE, strip_headers
 
-__all__ = ["REMOVED_FILE", "REMOVED_SCHEMA", "deduplicate", "exact_duplicates", "near_duplicates"]
+__all__ = [
+    "INDEX_FOLDER",
+    "REMOVED_FILE",
+    "REMOVED_SCHEMA",
+    "STRIPPED_FILE",
+    "deduplicate",
+    "index_kept",
+    "strip_headers",
+]

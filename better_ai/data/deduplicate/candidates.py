@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from better_ai.data.deduplicate.exact_groups import get_bits
+from better_ai.data.deduplicate.exact import marked
 from better_ai.data.deduplicate.ranking import Ranked
 
 
@@ -22,15 +22,14 @@ class CandidateTask:
     """Range of keys -> `pairs.npy`: distinct (later rank, earlier rank), ascending."""
 
     ranked: Ranked
-    skipped: Path
-    """Documents that are gone already, one bit each."""
+    skipped: tuple[Path, ...]
+    """Folders with marks of documents that are gone already."""
     bucket_pairs: int
 
     def __call__(self, limits: tuple[int, int], out: Path) -> Mapping[str, Any]:
-        skipped = np.load(self.skipped, mmap_mode="r")
         keys, ranks = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
         for part_keys, part_ranks, _, _ in self.ranked.slices("band", *limits):
-            stays = ~get_bits(skipped, part_ranks)
+            stays = ~marked(self.skipped, part_ranks)
             keys.append(part_keys[stays])
             ranks.append(part_ranks[stays])
         pairs = bucket_pairs(np.concatenate(keys), np.concatenate(ranks), self.bucket_pairs)

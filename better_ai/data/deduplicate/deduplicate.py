@@ -2,6 +2,7 @@
 
     signatures    each document is read once: digest, shingle set, sketch, bucket keys
     ranks         one order of all documents: best quality, then oldest, then source, then id
+    forks         repositories whose files are in another one (if asked for)
     exact         equal digests, partition by partition; the first of each group stays
     candidates    equal bucket keys, partition by partition
     pairs         the true similarity of the candidates, by ranges of the later document
@@ -21,9 +22,11 @@ from typing import Any
 
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.data.deduplicate.candidates import CandidateTask
-from better_ai.data.deduplicate.exact_groups import ExactTask, MarkTask, key_partitions
+from better_ai.data.deduplicate.exact import ExactTask, MarkTask, key_partitions
+from better_ai.data.deduplicate.index import IndexTask, open_indexes, write_index
 from better_ai.data.deduplicate.ranking import Ranked, rank
 from better_ai.data.deduplicate.removal import RemovalTask, Verdicts
+from better_ai.data.deduplicate.repositories import ForkRowsTask, ForkTask, OverlapTask
 from better_ai.data.deduplicate.signatures import SignatureTask, signature_settings
 from better_ai.data.deduplicate.verification import DecideTask, VerifyTask
 from better_ai.data.engine import Phases, ShardResult
@@ -41,29 +44,86 @@ def deduplicate(
     and the number removed by each step. `key` identifies the shards' contents. Raises ArtifactError when a shard or
     an index of `config.against` cannot be read, UserError when such an index was made with other settings.
     """
-    phases = replace(phases, root=phases.root / "deduplicate")
-    base: dict[str, Any] = {**key, "settings": signature_settings(config)}
-    signatures = phases.run("signatures", SignatureTask(config), list(shards), key=base)
-    ranked = rank(signatures, (), phases, partition_rows=config.partition_rows, key=base)
-    base |= {"partition_rows": config.partition_rows}
+    phases = _subfolder(phases)
+    earlier, identities = open_indexes(config)
+    signatures = _signatures(shards, config, phases, key)
+    base: dict[str, Any] = {**_signature_key(config, key), "against": identities, "rows": config.partition_rows}
+    ranked = rank(signatures, earlier, phases, partition_rows=config.partition_rows, key=base)
     partitions = key_partitions(-(-max(1, ranked.documents) // config.partition_rows))
-    exact = phases.run("exact", ExactTask(ranked), partitions, key=base)
-    folders = [result.folder for result in exact]
-    marks = phases.run("exact_marks", MarkTask(ranked.documents), [folders], key=base)[0].folder
+    numbers = range(len(shards))
+
+    forks: list[ShardResult] = []
+    gone: tuple[Path, ...] = ()
+    if config.repository_threshold is not None:
+        base |= {"repository_threshold": config.repository_threshold, "common_files": config.common_files}
+        overlaps = phases.run("overlaps", OverlapTask(ranked, config.common_files), partitions, key=base)
+        find = ForkTask(config.repository_threshold, ranked.first_new)
+        found = phases.run("forks", find, [_folders(overlaps)], key=base)[0].folder
+        forks = phases.run("fork_rows", ForkRowsTask(ranked, found), numbers, key=base)
+        gone = _marks("fork_marks", forks, ranked, phases, base)
+
+    exact = phases.run("exact", ExactTask(ranked, gone), partitions, key=base)
+    exact_marks = _marks("exact_marks", exact, ranked, phases, base)
     base |= {"threshold": config.threshold, "bucket_pairs": config.bucket_pairs}
-    ranges, near = _near_duplicates(ranked, marks / "marks.npy", config, phases, base)
+    ranges, near = _near_duplicates(ranked, (*gone, *exact_marks), config, phases, base)
     verdicts = Verdicts(
         ranked=ranked,
-        exact=tuple((low, folder) for (low, _), folder in zip(partitions, folders, strict=True)),
-        exact_marks=marks,
+        exact=tuple((low, folder) for (low, _), folder in zip(partitions, _folders(exact), strict=True)),
+        exact_marks=exact_marks[0],
+        forks=_folders(forks),
         near=near,
         near_starts=tuple(low for low, _ in ranges),
     )
-    return phases.run("removed", RemovalTask(verdicts), range(len(shards)), key=base)
+    return phases.run("removed", RemovalTask(verdicts), numbers, key=base)
+
+
+def index_kept(
+    shards: Sequence[Path],
+    removed: Sequence[ShardResult],
+    config: DeduplicationConfig,
+    phases: Phases,
+    out: Path,
+    *,
+    key: Mapping[str, Any],
+) -> None:
+    """Write the index of the documents that `deduplicate` has left of the same shards, with the same `key`, to `out`.
+
+    Raises ArtifactError when `out` exists or cannot be written.
+    """
+    phases = _subfolder(phases)
+    signatures = _signatures(shards, config, phases, key)
+    items = list(zip(_folders(signatures), _folders(removed), strict=True))
+    parts = phases.run("index", IndexTask(), items, key={"removed": [result.identity for result in removed], **key})
+    write_index(parts, config, out)
+
+
+def _signatures(
+    shards: Sequence[Path], config: DeduplicationConfig, phases: Phases, key: Mapping[str, Any]
+) -> list[ShardResult]:
+    return phases.run("signatures", SignatureTask(config), list(shards), key=_signature_key(config, key))
+
+
+def _signature_key(config: DeduplicationConfig, key: Mapping[str, Any]) -> dict[str, Any]:
+    return {**key, "settings": signature_settings(config)}
+
+
+def _subfolder(phases: Phases) -> Phases:
+    return replace(phases, root=phases.root / "deduplicate")
+
+
+def _folders(results: Sequence[ShardResult]) -> tuple[Path, ...]:
+    return tuple(result.folder for result in results)
+
+
+def _marks(
+    name: str, pairs: Sequence[ShardResult], ranked: Ranked, phases: Phases, key: Mapping[str, Any]
+) -> tuple[Path, ...]:
+    """The folder with one bit for the first document of each pair."""
+    return _folders(phases.run(name, MarkTask(ranked.documents), [_folders(pairs)], key=key))
 
 
 def _near_duplicates(
-    ranked: Ranked, skipped: Path, config: DeduplicationConfig, phases: Phases, key: Mapping[str, Any]
+    ranked: Ranked, skipped: tuple[Path, ...], config: DeduplicationConfig, phases: Phases, key: Mapping[str, Any]
 ) -> tuple[list[tuple[int, int]], Path]:
     """Ranges of ranks, and the folder with the decision on each."""
     partitions: list[tuple[int, int]] = []
@@ -75,8 +135,8 @@ def _near_duplicates(
     starts = [*range(0, max(1, ranked.documents), config.partition_rows), ranked.documents]
     ranges = list(pairwise(starts))
     distance = config.simhash_distance if config.method == "simhash" else None
-    verify = VerifyTask(ranked, tuple(result.folder for result in candidates), config.threshold, distance)
+    verify = VerifyTask(ranked, _folders(candidates), config.threshold, distance)
     pairs = phases.run("pairs", verify, ranges, key=key)
     decide = DecideTask(ranked.documents)
-    decision = phases.run("decision", decide, [[result.folder for result in pairs]], key=key)
+    decision = phases.run("decision", decide, [_folders(pairs)], key=key)
     return ranges, decision[0].folder

@@ -1,47 +1,39 @@
-"""The comments at the top of a file: licence headers that occur in many documents.
+"""The comments at the top of a text: licence headers and the like.
 
-Only whole comment lines at the very top are ever taken for a header, in languages whose comments are known. A first
-line that the system or the compiler reads (`#!`, an encoding) stays, and so does every header with a line that looks
-like a directive (`//go:build`, `# cython:`, `/* eslint-disable */`), so that no program changes its meaning.
+Only whole comment lines at the very top are ever taken for a header, in languages whose comments are known, and only
+when they are comments beyond doubt. A first line that the system, the compiler or an editor reads (`#!`, an encoding)
+stays, and so does every header with a line that looks like a directive (`//go:build`, `# cython:`,
+`/* eslint-disable */`), with a line that a backslash continues, or with a block comment within another.
 """
 
 import re
 
-_HASH = ("#",)
-_SLASHES = ("//",)
-_LINE_COMMENTS = {
-    **dict.fromkeys(("python", "ruby", "shell", "perl", "r", "yaml", "toml", "makefile", "dockerfile", "cmake"), _HASH),
-    **dict.fromkeys(("c", "c++", "c#", "go", "java", "javascript", "typescript", "kotlin", "rust", "scala"), _SLASHES),
-    **dict.fromkeys(("swift", "dart", "cuda", "objective-c"), _SLASHES),
-    **dict.fromkeys(("sql", "lua", "haskell"), ("--",)),
-    "php": ("//", "#"),
-}
-_BLOCK_COMMENTS = {
-    **dict.fromkeys(("c", "c++", "c#", "go", "java", "javascript", "typescript", "kotlin", "rust"), ("/*", "*/")),
-    **dict.fromkeys(("swift", "dart", "cuda", "objective-c", "scala", "css", "sql", "php"), ("/*", "*/")),
-    **dict.fromkeys(("html", "xml"), ("<!--", "-->")),
-}
-_KEPT_FIRST_LINE = re.compile(r"#!|<\?|.*coding[:=]|\ufeff")
+from better_ai.data.languages import LANGUAGES
+
+_COMMENTS = {language.name: (language.line_comments, language.block_comments) for language in LANGUAGES}
+_FIRST_LINE = re.compile(r"#!|<[?!%]|\ufeff|.*coding[:=]")
 _DIRECTIVE = re.compile(
-    r"^\W*(go:|\+build|cython|distutils|frozen_string_literal|eslint|jshint|prettier|ts-|type:|mypy:|ruff:|pylint|flake8"
-    r"|noqa|pragma|vim:|swift-tools-version|syntax=|escape=|lint|clang-format|use strict|sourceMappingURL)"
-    r"|-\*-|coding[:=]|^\W*@\w"
+    r"^\W*(go:|\+build|cython|distutils|frozen_string_literal|eslint|jshint|jslint|prettier|ts-|type:|mypy:|ruff:|pylint"
+    r"|flake8|isort:|noqa|pragma|vim:|swift-tools-version|syntax=|escape=|check=|clang-format|sourceMappingURL"
+    r"|globals? |yaml-language-server|language |options_ghc)"
+    r"|-\*-|coding[:=]|^\W*@\w|\{-#|<!--\[|\\\s*$",
+    re.IGNORECASE,
 )
-_MAX_HEADER_LINES = 200
+_MAX_LINES, _MAX_LINE = 200, 1000
 
 
 def split_header(text: str, language: str) -> tuple[str, str, str]:
-    """First lines that stay, header, rest; together they are the text. The header may be empty."""
-    lines = text.split("\n", _MAX_HEADER_LINES)
-    kept = 0
-    while kept < min(2, len(lines)) and _KEPT_FIRST_LINE.match(lines[kept][:200]):
-        kept += 1
-    stop = _header_end(lines, kept, language)
-    if any(_DIRECTIVE.search(line[:200]) for line in lines[kept:stop]):
-        stop = kept
-    parts = "\n".join(lines[:kept]), "\n".join(lines[kept:stop]), "\n".join(lines[stop:])
-    ends = "\n" if kept and kept < len(lines) else "", "\n" if stop > kept and stop < len(lines) else ""
-    return parts[0] + ends[0], parts[1] + ends[1], parts[2]
+    """First lines that stay, header, rest: together they are the text. The header may be empty."""
+    lines = text.split("\n", _MAX_LINES)
+    start = 0
+    while start < min(2, len(lines) - 1) and _FIRST_LINE.match(lines[start][:_MAX_LINE]):
+        start += 1
+    stop = _header_end(lines[:_MAX_LINES], start, language)
+    if stop >= len(lines) or any(_DIRECTIVE.search(line[:_MAX_LINE]) for line in lines[start:stop]):
+        stop = start
+    before = sum(len(line) + 1 for line in lines[:start])
+    header = sum(len(line) + 1 for line in lines[start:stop])
+    return text[:before], text[before : before + header], text[before + header :]
 
 
 def without_header(text: str, language: str) -> str:
@@ -50,30 +42,31 @@ def without_header(text: str, language: str) -> str:
     return before + rest
 
 
-def _header_end(lines: list[str], start: int, language: str) -> int:
-    """The line after the first unbroken run of comment lines, or `start` when there is none."""
-    markers, block = _LINE_COMMENTS.get(language, ()), _BLOCK_COMMENTS.get(language)
-    number, limit = start, min(len(lines), _MAX_HEADER_LINES)
-    while number < limit:
+def _header_end(lines: list[str], number: int, language: str) -> int:
+    """The line after the first unbroken run of comments."""
+    markers, blocks = _COMMENTS.get(language, ((), ()))
+    while number < len(lines):
         line = lines[number].strip()
-        if markers and line.startswith(markers):
+        block = next((block for block in blocks if line.startswith(block[0])), None)
+        if block:
+            after = _block_end(lines, number, *block)
+            if after is None:
+                return number
+            number = after
+        elif markers and line.startswith(markers) and len(line) <= _MAX_LINE and not line.startswith("--["):
             number += 1
-        elif block and line.startswith(block[0]):
-            end = _block_end(lines, number, limit, block)
-            if end is None:
-                break
-            number = end
         else:
-            break
+            return number
     return number
 
 
-def _block_end(lines: list[str], number: int, limit: int, block: tuple[str, str]) -> int | None:
-    """The line after a block comment that nothing follows on its last line; None when it is otherwise."""
-    line = lines[number].strip()[len(block[0]) :]
-    while block[1] not in line:
+def _block_end(lines: list[str], number: int, opening: str, closing: str) -> int | None:
+    """The line after a block comment, or None when it is not closed, or code or another block comes on its lines."""
+    line = lines[number].strip()[len(opening) :]
+    while closing not in line:
         number += 1
-        if number >= limit:
+        if opening in line or number == len(lines):
             return None
         line = lines[number]
-    return number + 1 if line.split(block[1], 1)[1].strip() == "" else None
+    inside, rest = line.split(closing, 1)
+    return None if rest.strip() or opening in inside else number + 1

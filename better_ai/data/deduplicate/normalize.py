@@ -8,7 +8,7 @@ def normalized(text: bytes) -> bytes:
     """The text without white space at the ends of lines and blank lines at its own ends; every line end is `\\n`."""
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if any(bytes((blank, 10)) in text for blank in _BLANKS):
+    if b" \n" in text or b"\t\n" in text or b"\f\n" in text or b"\v\n" in text:
         text = _strip_lines(text)
     return text.rstrip(_BLANKS + b"\n").lstrip(b"\n")
 

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from better_ai.data.deduplicate.signatures import Signatures
+from better_ai.data.deduplicate.store import KEEP_ORDER, KeepKey, Signatures, load_array
 from better_ai.data.engine import Phases, ShardResult
 
 _SAMPLES = 64
@@ -74,10 +74,16 @@ class Ranked:
             pieces[chosen], rows[chosen] = places[:, 0] + len(self.earlier), places[:, 1]
         return pieces, rows
 
-    def source(self, rank: int) -> str:
-        """The source of one document."""
-        piece, row = self.places(np.array([rank]))
-        return self.pieces[int(piece[0])].source(int(row[0]))
+    def sources(self, ranks: np.ndarray) -> list[str]:
+        """The sources of documents."""
+        sources = [""] * len(ranks)
+        pieces, rows = self.places(ranks)
+        for number in np.unique(pieces).tolist():
+            chosen = np.flatnonzero(pieces == number)
+            found = self.pieces[number].documents.column("source").take(pa.array(rows[chosen]))
+            for place, source in zip(chosen.tolist(), found.to_pylist(), strict=True):
+                sources[place] = source
+        return sources
 
     def slices(self, kind: str, low: int, high: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, int]]:
         """Keys of a range, their ranks and rows, and the number of the piece, piece by piece."""
@@ -88,11 +94,11 @@ class Ranked:
 
     @cached_property
     def _ranks(self) -> list[np.ndarray]:
-        return [_mapped(folder / "ranks.npy") for folder in self.rank_folders]
+        return [load_array(folder / "ranks.npy") for folder in self.rank_folders]
 
     @cached_property
     def _places(self) -> list[np.ndarray]:
-        return [_mapped(folder / "places.npy") for folder in self.place_folders]
+        return [load_array(folder / "places.npy") for folder in self.place_folders]
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what is mapped."""
@@ -128,9 +134,6 @@ def rank(
     return Ranked(tuple(earlier), new, rank_folders, folders, tuple(earlier_starts), tuple(starts))
 
 
-KeepKey = tuple[float, int, str, str]
-
-
 @dataclass(frozen=True)
 class RangeTask:
     """(Lowest keep key or None, keep key above the highest or None) -> the documents between, in their order."""
@@ -151,8 +154,7 @@ class RangeTask:
             tables.append(signatures.documents.take(pa.array(rows)))
             places.append(np.stack([np.full(len(rows), number), rows], axis=1).astype(np.int64))
         table = pa.concat_tables(tables)
-        keys = [("quality", "descending"), ("date", "ascending"), ("source", "ascending"), ("id", "ascending")]
-        order = pc.sort_indices(table, sort_keys=keys).to_numpy()
+        order = pc.sort_indices(table, sort_keys=KEEP_ORDER).to_numpy()
         merged = np.concatenate(places)[order]
         np.save(out / "places.npy", merged)
         by_shard = np.argsort(merged[:, 0], kind="stable")
@@ -172,9 +174,9 @@ class RankTask:
         shard, rows = item
         ranks = np.full(rows, -1, np.int64)
         for folder, first in zip(self.ranges, self.starts, strict=False):
-            start, stop = _mapped(folder / "shard_starts.npy")[shard : shard + 2].tolist()
-            positions = _mapped(folder / "by_shard.npy")[start:stop]
-            ranks[_mapped(folder / "places.npy")[positions, 1]] = positions + first
+            start, stop = load_array(folder / "shard_starts.npy")[shard : shard + 2].tolist()
+            positions = load_array(folder / "by_shard.npy")[start:stop]
+            ranks[load_array(folder / "places.npy")[positions, 1]] = positions + first
         assert (ranks >= 0).all(), "a document has no rank"
         np.save(out / "ranks.npy", ranks)
         return {"documents": rows}
@@ -192,7 +194,3 @@ def _splitters(shards: Sequence[Signatures], ranges: int) -> list[KeepKey]:
     weights = np.cumsum([weight for _, weight in samples])
     cuts = np.searchsorted(weights, weights[-1] * np.arange(1, ranges) / ranges)
     return sorted({samples[cut][0] for cut in cuts})
-
-
-def _mapped(path: Path) -> np.ndarray:
-    return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)

@@ -61,6 +61,11 @@ def shingle_sets(text: bytes, bounds: np.ndarray, ngram: int) -> ShingleSets:
     return ShingleSets(grams[distinct], counts[first])
 
 
+def shingle_set(text: bytes, ngram: int) -> np.ndarray:
+    """The set of one document."""
+    return shingle_sets(text, np.array([0, len(text)]), ngram)[0]
+
+
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
     """Similarity of two sets of hashes, each ascending and distinct; 0.0 if both are empty."""
     both = np.concatenate([a, b])

@@ -17,6 +17,7 @@ from better_ai.data.deduplicate.minhash import BINS, estimate
 from better_ai.data.deduplicate.ranking import Ranked
 from better_ai.data.deduplicate.shingles import jaccard
 from better_ai.data.deduplicate.simhash import hamming
+from better_ai.data.deduplicate.store import load_array
 
 SKETCH_DEVIATIONS = 4.0
 """How many standard errors below the threshold an estimate may lie before a pair is discarded unread."""
@@ -50,7 +51,7 @@ class VerifyTask:
 
     def _slices(self, limits: tuple[int, int]) -> Iterator[np.ndarray]:
         for folder in self.candidates:
-            pairs = np.load(folder / "pairs.npy", mmap_mode="r").view(np.ndarray)
+            pairs = load_array(folder / "pairs.npy")
             start, stop = np.searchsorted(pairs[:, 0], limits)
             yield pairs[start:stop]
 
@@ -109,7 +110,7 @@ class DecideTask:
     def __call__(self, folders: Sequence[Path], out: Path) -> Mapping[str, Any]:
         gone, removed = np.zeros(self.documents // 8 + 1, np.uint8), 0
         for number, folder in enumerate(folders):
-            edges = np.load(folder / "edges.npy", mmap_mode="r").view(np.ndarray)
+            edges = load_array(folder / "edges.npy")
             chosen = edges[_decide(edges, gone.data)]
             np.save(out / f"{number:05d}.npy", chosen)
             removed += len(chosen)
