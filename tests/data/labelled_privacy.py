@@ -10,8 +10,10 @@ import random
 import string
 import uuid
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from better_ai.data.steps.privacy import Span
 
 WORD = string.ascii_letters + string.digits
 URL_SAFE = WORD + "-_"
@@ -32,6 +34,12 @@ class Planted:
     @property
     def value(self) -> str:
         return self.text[self.start : self.end]
+
+
+def is_covered(planted: Planted, spans: Iterable[Span]) -> bool:
+    """Whether every character of the value, line ends aside, lies in a span."""
+    hidden = {place for span in spans for place in range(span.start, span.end)}
+    return all(place in hidden or planted.text[place] == "\n" for place in range(planted.start, planted.end))
 
 
 def chars(rng: random.Random, alphabet: str, count: int) -> str:
@@ -175,6 +183,8 @@ SPECIAL: dict[str, tuple[Callable[[random.Random], str], tuple[tuple[str, str], 
             ("python", 'connection = connect(user="shop", password="{}")\n'),
             ("yaml", 'db:\n  password: "{}"\n'),
             ("java", 'String dbPassword = "{}";\n'),
+            ("ini", "[db]\nuser = shop\npassword = {}\n"),
+            ("shell", "export DB_PASSWORD={}\n"),
         ),
     ),
     "secret": (
@@ -296,6 +306,9 @@ PERSONAL: dict[str, tuple[Callable[[random.Random], str], tuple[tuple[str, str],
             ("c", "/*\n * Written by {}, 2004.\n */\n"),
             ("java", "/**\n * @author {}\n */\n"),
             ("text", "Signed-off-by: {} <someone>\n"),
+            ("toml", 'authors = [{{name = "{}", email = "x"}}]\n'),
+            ("json", '{{"author": {{"name": "{}"}}}}\n'),
+            ("xml", "<author>{}</author>\n"),
         ),
     ),
     "birth_date": (

@@ -76,9 +76,9 @@ class PrivacyConfig(Config):
     """Finds less sure than this are ignored: 0.99 is a checksum or a parsed structure, 0.9 a provider's pattern,
     0.5-0.7 needs its surroundings to mean anything."""
     max_secrets: PositiveInt = 10
-    """Documents with more masked secrets are turned away."""
+    """Documents with more different masked secrets are turned away."""
     max_personal: PositiveInt = 100
-    """Documents with more masked pieces of personal data are turned away."""
+    """Documents with more different masked pieces of personal data are turned away."""
 
 
 class ToxicityConfig(Config):
@@ -89,8 +89,8 @@ class ToxicityConfig(Config):
     """Coarse words by density: 0.5 is one strong word in a hundred."""
     max_hate: float = Field(0.6, ge=0, le=1)
     """The surest attack on a group: a slur, dehumanisation, or a call for violence, in its context."""
-    max_bias: float = Field(0.8, ge=0, le=1)
-    """Stereotypes: a group, a generalising verb and a disparaging trait; more than one raises the score."""
+    max_bias: float = Field(0.7, ge=0, le=1)
+    """Stereotypes: a group, a generalising verb and a disparaging trait; 0.75 is one without "all" or "never"."""
 
 
 PrivacyStep = Annotated[PrivacyConfig | ToxicityConfig, Field(discriminator="type")]

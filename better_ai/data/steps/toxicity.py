@@ -115,7 +115,8 @@ _TRAIT = re.compile(
 _ABILITY = re.compile(
     r"^(?:can ?t|cannot|can not|can never|could never|are unable to|are not able to|don t know how to|never learn to|"
     r"should not|shouldn t|should never|are not supposed to)(?: even| really| be trusted to)? "
-    r"(?:drive|code|program|write code|do math\w*|do science|lead|be trusted|think|reason|understand|handle|work|vote|"
+    r"(?:drive|code|learn|program|write code|do math\w*|do science|lead|be trusted|think|reason|understand|"
+    r"handle|work|vote|"
     r"be engineers|be programmers|be leaders|be allowed)\b"
 )
 _PLACE = re.compile(

@@ -135,6 +135,20 @@ def password(value: bytes) -> float:
     return UNCHECKED if sorts >= 3 else GUESSED if sorts == 2 and re.search(rb"\d.*\d", value) else 0.0
 
 
+def bare_password(value: bytes) -> float:
+    """The same without quotes, in a line of its own: of three sorts of characters, one of them digits."""
+    return GUESSED if password(value) >= UNCHECKED and re.search(rb"\d", value) else 0.0
+
+
+def basic_credentials(value: bytes) -> float:
+    """What HTTP sends as `Basic`: the base 64 of a user and a password."""
+    data = decode_base64(value)
+    user, colon, secret = data.partition(b":") if data else (b"", b"", b"")
+    return (
+        CHECKED if user and colon and secret.isascii() and secret.decode().isprintable() and password(secret) else 0.0
+    )
+
+
 def url_password(value: bytes) -> float:
     """A password in a connection string; a plain word there is a default, not a secret."""
     return SHAPED if len(value) >= 6 and (password(value) or is_long_and_random(value)) else 0.0

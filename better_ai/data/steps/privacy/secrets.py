@@ -62,6 +62,7 @@ def _named(kind: str, names: str, value: str, check: Callable[[bytes], float]) -
 _ASSIGN = r"[\"'\]]{0,2}\s{0,4}(?::\s{0,2}[\w.\[\]]{1,30}\s{0,2}=|=>|:=|={1,2}|:|,)\s{0,4}"
 _QUOTED = _ASSIGN + r"[bBrRuU]{0,2}([\"'`])(?P<secret>[^\"'`\s\\{}<>$%(?]{8,256}) ?\1"
 _BARE = r"[ \t]{0,4}[=:][ \t]{0,4}(?P<secret>[A-Za-z0-9+/_=-]{20,256})[ \t]*\r?$"
+_BARE_PASSWORD = r"[ \t]{0,4}[=:][ \t]{0,4}(?P<secret>[^\s\"'`\\(){}\[\]<>$,.;|%]{8,64})[ \t]*\r?$"
 _PASSWORD_NAMES = 'passwd password passphrase passwort _pwd= _pwd" pwd= pwd: pwd" pwd\''
 _SECRET_NAMES = (
     "secret token api_key apikey api-key access_key accesskey access-key auth_key authkey private_key privatekey "
@@ -163,6 +164,10 @@ PATTERNS = (
     ),
     _named("password", _PASSWORD_NAMES, _QUOTED, checks.password),
     _named("secret", _SECRET_NAMES, _QUOTED, checks.named_secret),
+    _named("password", _PASSWORD_NAMES, _BARE_PASSWORD, checks.bare_password),
+    _named(
+        "password", "basic", r"[ ](?P<secret>[A-Za-z0-9+/]{12,200}={0,2})(?![A-Za-z0-9+/=])", checks.basic_credentials
+    ),
     _named("secret", f"{_SECRET_NAMES} {_PASSWORD_NAMES}", _BARE, checks.bare_secret),
 )
 """All but PEM keys, which may span many lines."""

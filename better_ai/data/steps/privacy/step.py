@@ -89,7 +89,7 @@ def _judge(
     reasons: list[str | None] = [None] * batch.num_rows
     for row, found in enumerate(tags.column("spans").to_pylist()):
         spans = [Span(**span) for span in found if span["confidence"] >= config.min_confidence]
-        reasons[row] = _reason(config, policies, spans)
+        reasons[row] = _reason(config, policies, contents[row], spans)
         masked = [span for span in spans if policies[span.kind] == "mask"]
         if masked and reasons[row] is None:
             contents[row] = mask(contents[row], masked)
@@ -104,17 +104,18 @@ def _judge(
     return reject_rows(replace_columns(batch, columns), "privacy", reasons)
 
 
-def _reason(config: PrivacyConfig, policies: Mapping[str, Policy], spans: Sequence[Span]) -> str | None:
+def _reason(config: PrivacyConfig, policies: Mapping[str, Policy], text: str, spans: Sequence[Span]) -> str | None:
     """Why a document is turned away, in kinds and places; None if it is not."""
     refused = [span for span in spans if policies[span.kind] == "reject"]
     if refused:
         named = ", ".join(f"{span.kind} at {span.start}-{span.end}" for span in refused[:_NAMED_IN_REASON])
         more = len(refused) - _NAMED_IN_REASON
         return f"holds {named}" + (f" and {more} more" if more > 0 else "")
-    masked = [span.kind in SECRET_KINDS for span in spans if policies[span.kind] == "mask"]
-    secrets, personal = sum(masked), len(masked) - sum(masked)
+    different = {(span.kind, text[span.start : span.end]) for span in spans if policies[span.kind] == "mask"}
+    secrets = sum(kind in SECRET_KINDS for kind, _ in different)
+    personal = len(different) - secrets
     if secrets > config.max_secrets:
-        return f"holds {secrets} secrets, more than {config.max_secrets}"
+        return f"holds {secrets} different secrets, more than {config.max_secrets}"
     if personal > config.max_personal:
-        return f"holds {personal} pieces of personal data, more than {config.max_personal}"
+        return f"holds {personal} different pieces of personal data, more than {config.max_personal}"
     return None
