@@ -85,10 +85,10 @@ class Takedown:
 def read_ids(path: Path) -> frozenset[str]:
     """Ids from a file, one a line; blank lines and those that begin with # are skipped. Raises UserError."""
     try:
-        lines = path.read_text("utf-8").split()
+        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the ids in {path}: {error}; expected a text file with one id a line") from None
-    ids = frozenset(line.lower() for line in lines if not line.startswith("#"))
+    ids = frozenset(line.lower() for line in lines if line and not line.startswith("#"))
     if wrong := [id for id in sorted(ids) if len(id) != 64 or not set(id) <= set("0123456789abcdef")]:
         raise UserError(f"{path}: {wrong[0]!r} is no document id, which has 64 hexadecimal digits")
     if not ids:
