@@ -161,7 +161,7 @@ _STEMS = {name: language for name, language in _BY_FILE_NAME.items() if language
 _SHEBANG = re.compile(rb"#![ \t]*([^\n]{1,200})")
 _VERSION = re.compile(r"[\d.]+$")
 
-_ROFF_LINE = re.compile(rb"^[.'](?:\\\"|[A-Z]{2}|so )", re.M)
+_ROFF_LINE = re.compile(rb"^[.'](?:\\\"|[A-Z]{2}|Dd |so )", re.M)
 
 _SHARED_EXTENSIONS: dict[str, tuple[tuple[str, re.Pattern[bytes]], ...]] = {
     ".h": (

@@ -108,6 +108,8 @@ def test_a_manual_page_reads_as_it_should() -> None:
         man_to_text(".so man1/other.1\n")
     with pytest.raises(ValueError, match="no section"):
         man_to_text("words\n")
+    own_macros = ".if x \\{\\\n.  am URL\n.    ad l\n.  .\n.\\}\n.de X\n.SH Y\n..\n.SH A\n.X\nwords\n"
+    assert man_to_text(own_macros) == "## A\n\nwords"
 
 
 def test_mdoc_pages_read_too() -> None:
@@ -182,6 +184,7 @@ def folder(tmp_path: Path) -> Path:
         "bad.md": b"caf\xe9\n",
         "c.rst": b"C\n=\n\nText.\n",
         "tool.1": MAN.encode(),
+        "bsd.8": b".Dd today\n.Dt BSD 8\n.Sh NAME\n.Nm bsd\n",
         "tool.3.gz": gzip.compress(MAN.encode(), mtime=0),
         "alias.1": b".so man1/tool.1\n",
         "libx.so.1": b"\x7fELF\0",
@@ -199,7 +202,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_of_documentation(folder: Path) -> None:
     documents, rejected = collect(DocumentationSource(path=str(folder), license="detect"))
-    assert set(documents) == {"a.html", "latin.html", "b.md", "c.rst", "tool.1", "tool.3.gz", "notes.txt"}
+    assert set(documents) == {"a.html", "latin.html", "b.md", "c.rst", "tool.1", "bsd.8", "tool.3.gz", "notes.txt"}
     assert documents["a.html"]["content"] == f"# Head\n\nWords.\n\n```python\n{CODE}\n```"
     assert documents["latin.html"]["content"] == "caf\u00e9 \u201cquoted\u201d"
     assert documents["b.md"]["content"].encode() == (folder / "b.md").read_bytes()

@@ -44,6 +44,14 @@ SECRET_NAME = re.compile(
     r"|\.(pem|key|p12|pfx|pkcs12|jks|keystore|kdbx|ppk|ovpn)$"
 )
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+SHARED_SUFFIXES = {
+    ".h": frozenset({"c", "c++", "objective-c"}),
+    ".m": frozenset({"objective-c", "matlab"}),
+    ".v": frozenset({"verilog", "coq"}),
+    ".cl": frozenset({"common lisp", "opencl"}),
+    ".pl": frozenset({"perl", "prolog"}),
+}
+"""Endings whose files must be read to tell their language."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +66,9 @@ class Selection:
         """Whether the source speaks of this file at all, as far as its name tells."""
         if not self.languages:
             return True
-        suffix = PurePosixPath(path).suffix
-        return not suffix or suffix.lower() == ".h" or language_of(path, b"") in self.languages
+        suffix = PurePosixPath(path).suffix.lower()
+        shared = SHARED_SUFFIXES.get(suffix, frozenset())
+        return not suffix or language_of(path, b"") in self.languages or not shared.isdisjoint(self.languages)
 
     def refuse_path(self, path: str) -> str | None:
         """Why a file of this name is turned away unread, if it is."""

@@ -50,7 +50,7 @@ def man_to_text(source: str) -> str:
     end = None
     for line in source.split("\n"):
         if end is not None:
-            end = None if line.rstrip() in (f".{end}", f"'{end}") else end
+            end = None if line[:1] in (".", "'") and line[1:].strip() == end else end
             continue
         if line[:1] in (".", "'"):
             request = line[1:].strip()
