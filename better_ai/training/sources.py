@@ -53,6 +53,10 @@ class PackedRowsSource:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.loader.load_state_dict(state)
 
+    def step_metrics(self) -> dict[str, float]:
+        """What the loader says of the last micro-batch."""
+        return self.loader.metrics()
+
     @staticmethod
     def batches(rows: Rows, batch_size: int) -> list[TokenBatch]:
         """All rows once, in order, for validation."""

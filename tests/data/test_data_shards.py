@@ -13,7 +13,7 @@ from loading_data import PAD, assert_equal_rows, make_dataset
 from better_ai.artifacts import sha256_file
 from better_ai.config import TokenizerConfig
 from better_ai.data import ConcatenatedRows, TokenShard, write_token_shard
-from better_ai.data.engine import InlineExecutor, Phases
+from better_ai.data.engine import InlineExecutor, LocalExecutor, Phases
 from better_ai.data.loading import DatasetRows, TokenDataset, tokenize_files, write_dataset
 from better_ai.data.loading.dataset import DATASET_FILE
 from better_ai.data.loading.shards import INDEX_FILE, MANIFEST_FILE, TOKENS_FILE
@@ -174,6 +174,14 @@ def test_an_interrupted_tokenisation_goes_on_to_the_same_bytes(
         for name in (TOKENS_FILE, INDEX_FILE, MANIFEST_FILE):
             ours = (tmp_path / "tokens" / record.folder / name).read_bytes()
             assert ours == (tmp_path / "undisturbed" / record.folder / name).read_bytes()
+
+
+def test_workers_write_the_same_shards(corpus: list[Path], tokenizer_folder: Path, tmp_path: Path) -> None:
+    alone = tokenize_files(corpus, tokenizer_folder, Phases(tmp_path / "alone"))
+    with LocalExecutor(2) as executor:
+        together = tokenize_files(corpus, tokenizer_folder, Phases(tmp_path / "together", executor))
+    assert together.manifest == alone.manifest
+    together.verify()
 
 
 def test_a_changed_file_is_the_only_one_tokenised_again(

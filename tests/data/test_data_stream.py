@@ -130,6 +130,7 @@ def test_a_state_of_other_data_is_refused(dataset: TokenDataset, make: MakeStrea
 def test_the_trainer_takes_a_stream(dataset: TokenDataset, make: MakeStream) -> None:
     source = PackedRowsSource(StreamingLoader(make(dataset), 3), gradient_accumulation_steps=2)
     source.next_step()
+    assert all(np.isfinite(value) for value in source.step_metrics().values()) and source.step_metrics()
     state = source.state_dict()
     torch.save(state, dataset.folder / "state.pt")
     expected = source.next_step()

@@ -13,6 +13,13 @@ from better_ai.config.data.dumps import (
     WebSource,
 )
 from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig, RayExecutorConfig
+from better_ai.config.data.loading import (
+    MixtureConfig,
+    ScheduledPacing,
+    SelectionConfig,
+    SelfPacedConfig,
+    WeightChange,
+)
 from better_ai.config.data.privacy import PrivacyConfig, ToxicityConfig
 from better_ai.config.data.sources import (
     ArchiveSource,
@@ -56,11 +63,15 @@ __all__ = [
     "LicenseConfig",
     "LocalExecutorConfig",
     "LocalSource",
+    "MixtureConfig",
     "ObfuscationConfig",
     "PrivacyConfig",
     "QualityConfig",
     "RayExecutorConfig",
     "RecordsSource",
+    "ScheduledPacing",
+    "SelectionConfig",
+    "SelfPacedConfig",
     "SizeConfig",
     "StackExchangeSource",
     "StdlibSource",
@@ -71,4 +82,5 @@ __all__ = [
     "VulnerabilityConfig",
     "WarcSource",
     "WebSource",
+    "WeightChange",
 ]

@@ -81,6 +81,14 @@ class BucketLoader:
             self._advance()
         return mine
 
+    @property
+    def epoch(self) -> float:
+        """How often the examples have been seen, counted in batches."""
+        return self._epoch + self._batch / len(self._batches)
+
+    def metrics(self) -> dict[str, float]:
+        return {"data/epochs": self.epoch}
+
     def state_dict(self) -> dict[str, Any]:
         return {"epoch": self._epoch, "batch": self._batch, "identity": self.identity()}
 

@@ -148,6 +148,9 @@ class BufferedRows:
         drawn, self._buffer[place] = self._buffer[place], next(self.documents)
         return drawn
 
+    def metrics(self) -> dict[str, float]:
+        return {"data/buffer_documents": float(len(self._buffer))}
+
     def identity(self) -> dict[str, Any]:
         return {
             "kind": "buffered_rows",

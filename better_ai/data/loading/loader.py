@@ -44,6 +44,10 @@ class BatchLoader(Protocol):
         """Go on from a state. Raises ArtifactError when it belongs to other data."""
         ...
 
+    def metrics(self) -> dict[str, float]:
+        """What there is to say of the batch drawn last, `area/thing_unit`."""
+        ...
+
 
 class RowLoader:
     """Draws batches of `batch_size` rows without end; the end of one epoch and the start of the next may share one."""
@@ -89,6 +93,10 @@ class RowLoader:
                 )
         self._epoch, self._position = state["epoch"], state["position"]
         self._order = self._permutation(self._epoch)
+
+    def metrics(self) -> dict[str, float]:
+        """None: the order is plain."""
+        return {}
 
     def _identity(self) -> dict[str, Any]:
         return {"num_rows": len(self.rows), "seed": self.seed, "tokens_sha256": self._tokens_sha256}

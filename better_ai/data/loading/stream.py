@@ -45,6 +45,10 @@ class RowStream(Protocol):
         """Go on from a state. Raises ArtifactError when it is one of other rows."""
         ...
 
+    def metrics(self) -> dict[str, float]:
+        """What there is to say of the rows made last and of where the stream stands, `area/thing_unit`."""
+        ...
+
 
 class ShuffledRows:
     """Rows that can be taken in any order, each once an epoch, every epoch in another order; or in their own order."""
@@ -93,6 +97,9 @@ class ShuffledRows:
             "seed": self.seed,
         }
 
+    def metrics(self) -> dict[str, float]:
+        return {"data/epochs": self.epoch}
+
     def state_dict(self) -> dict[str, Any]:
         return {"position": self.position, "identity": self.identity()}
 
@@ -125,6 +132,10 @@ class StreamingLoader:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on exactly where a state was taken. Raises ArtifactError when it is one of other data."""
         self.stream.load_state_dict(state)
+
+    def metrics(self) -> dict[str, float]:
+        """Those of the stream; what concerns rows made last is of this rank."""
+        return self.stream.metrics()
 
 
 def check_identity(state: dict[str, Any], mine: dict[str, Any]) -> None:

@@ -95,6 +95,9 @@ class WholeDocumentRows:
         order = RandomOrder(len(rows), self.seed, self._epoch, self._window)(np.arange(len(rows)))
         return Plan(pieces, [rows[number] for number in order])
 
+    def metrics(self) -> dict[str, float]:
+        return {"data/epochs": self.epoch}
+
     def identity(self) -> dict[str, Any]:
         return {
             "kind": "whole_documents",
