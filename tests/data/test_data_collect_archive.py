@@ -32,16 +32,17 @@ FILES = {
 
 
 def write_zip(path: Path, files: dict[str, bytes]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, (name, content) in enumerate(files.items()):
+            method = (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA)[number % 2]
+            archive.writestr(zipfile.ZipInfo(name), content, method)
         link = zipfile.ZipInfo("p/link.py")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "/etc/passwd")
 
 
 def write_tar(path: Path, files: dict[str, bytes]) -> None:
-    with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as archive:
+    with tarfile.open(path, {".gz": "w:gz", ".xz": "w:xz"}.get(path.suffix, "w")) as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
@@ -64,7 +65,7 @@ def collect(path: Path, **fields: object) -> tuple[dict[str, dict], dict[str, st
     return documents, rejected
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz"])
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tar.xz"])
 def test_every_member_is_a_document_or_a_reason(name: str, tmp_path: Path) -> None:
     path = tmp_path / "in" / name
     path.parent.mkdir()
@@ -123,7 +124,7 @@ def test_a_zip_that_lies_about_sizes_is_named(tmp_path: Path) -> None:
     assert "cannot be unpacked" in rejected["a.py"] or "size" in rejected["a.py"]
 
 
-@given(st.binary(max_size=40), st.integers(0, 2000), st.sampled_from(["zip", "tar", "tar.gz"]))
+@given(st.binary(max_size=40), st.integers(0, 2000), st.sampled_from(["zip", "tar", "tar.gz", "tar.xz"]))
 def test_damage_never_stops_a_build(
     tmp_path_factory: pytest.TempPathFactory, damage: bytes, where: int, kind: str
 ) -> None:

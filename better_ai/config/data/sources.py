@@ -49,7 +49,8 @@ class GitSource(Config):
     """File of what owners asked to leave out, one per line: `owner/name`, a URL, `repository:path` or a document id.
     It is read when a build begins; what was asked for later is a takedown."""
     clones: str = "~/.cache/better-ai/git"
-    """Folder where repositories of URLs are kept, one revision each, as they were when first fetched."""
+    """Folder where repositories of URLs are kept, one revision each, as they were when first fetched. All workers
+    must see it."""
     timeout_s: PositiveInt = 600
     """Longest time for one fetch."""
     attempts: PositiveInt = 4

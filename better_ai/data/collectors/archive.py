@@ -23,12 +23,17 @@ from better_ai.data.collectors.tree import DETECT
 from better_ai.data.step import Reject, Stepped, document_batch, rejected_batch
 from better_ai.errors import UserError
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python built without it reads no such archives either
+    LZMAError = OSError  # type: ignore[misc, assignment]
+
 MAX_MEMBERS = 2_000_000
 MAX_HEADER_BYTES = 1_000_000
 _LONG_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
                  tarfile.GNUTYPE_LONGLINK)  # fmt: skip
-_BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError,
-           ValueError, OverflowError)  # fmt: skip
+_BROKEN = (OSError, EOFError, zlib.error, LZMAError, tarfile.TarError, zipfile.BadZipFile, RuntimeError,
+           NotImplementedError, ValueError, OverflowError)  # fmt: skip
 """What the readers of the standard library raise for archives that are torn, lie or use what they do not know."""
 
 
@@ -156,8 +161,8 @@ def _zip_members(archive: zipfile.ZipFile) -> Iterator[Member]:
 
 
 def _tar_members(archive: tarfile.TarFile) -> Iterator[Member]:
-    for info in archive:
-        archive.members = []  # type: ignore[attr-defined]  # a stream cannot go back to them, and they would grow without bound
+    while (info := archive.next()) is not None:
+        archive.members = []  # type: ignore[attr-defined]  # a stream never goes back to them
         if info.isdir():
             continue
         refusal = _refusal(info.name) or (None if info.isreg() else "not a regular file")

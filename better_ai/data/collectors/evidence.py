@@ -24,22 +24,7 @@ MAX_EVIDENCE_BYTES = 300_000
 _LICENSE_FILE = re.compile(
     r"^(un)?licen[sc]es?([-._ ].*)?$|^copying([-._ ].*)?$|^mit[-_]licen[sc]e(\..*)?$", re.IGNORECASE
 )
-_CODE_SUFFIXES = {
-    ".py",
-    ".js",
-    ".ts",
-    ".go",
-    ".rs",
-    ".c",
-    ".h",
-    ".cpp",
-    ".java",
-    ".rb",
-    ".sh",
-    ".json",
-    ".yaml",
-    ".yml",
-}
+_CODE_NAME = re.compile(r"\.(py|js|ts|go|rs|c|h|cpp|java|rb|sh|json|ya?ml)$", re.IGNORECASE)
 _METADATA_FILES = {"package.json", "composer.json", "pyproject.toml", "cargo.toml", "pkg-info", "metadata"}
 _TAG = re.compile(rb"SPDX-License-Identifier:[ \t]*([A-Za-z0-9.+\-() ]{1,200}?)[ \t]*(?:\*/|-->|\"|'|\r?\n|$)")
 TAG_HEAD_BYTES = 3000
@@ -64,7 +49,7 @@ def is_license_text(path: PurePosixPath) -> bool:
     """LICENSE, COPYING.LESSER, LICENSES/MIT.txt and their like."""
     if path.parent.name == "LICENSES" and path.suffix == ".txt":
         return True
-    return _LICENSE_FILE.match(path.name) is not None and path.suffix.lower() not in _CODE_SUFFIXES
+    return _LICENSE_FILE.match(path.name) is not None and not _CODE_NAME.search(path.name)
 
 
 def find_licenses(files: Iterable[tuple[str, bytes]]) -> dict[str, Evidence]:

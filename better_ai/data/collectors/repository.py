@@ -23,6 +23,8 @@ from better_ai.extras import import_extra
 
 LOCAL_TIMEOUT_S = 300
 FETCH_PROTOCOLS = "file:http:https:ssh:git"
+INHERITED = ("PATH", "TMPDIR", "SSH_AUTH_SOCK", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
+             "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")  # fmt: skip
 ATTRIBUTES = ("linguist-vendored", "linguist-generated", "binary", "text")
 
 _SAFE = (
@@ -215,7 +217,7 @@ def _local(folder: Path) -> dict[str, str]:
 
 def _environment() -> dict[str, str]:
     """Nothing of the user's Git configuration, no questions at the terminal, no network."""
-    inherited = {name: os.environ[name] for name in ("PATH", "TMPDIR", "SSH_AUTH_SOCK") if name in os.environ}
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return inherited | {
         "HOME": os.devnull,
         "LC_ALL": "C",
