@@ -412,6 +412,11 @@ LOOKALIKES = (
     "# Copyright (c) 2001-2024 Python Software Foundation. All rights reserved.\n# Author: the team\n",
     "THE COPYRIGHT HOLDERS AND CONTRIBUTORS BE LIABLE FOR ANY\n"
     "# Copyright 2020 Google LLC\n# Copyright 2019 The Authors\n",
+    '{"NextToken": "EJwY21GMGFXOXVJanA3SW5Ocm1pc3Npb25zIjpmYWxz"}\n'
+    '{"ClientToken": "5289a345-0358-4e62-93d5-47ef3061d65e"}\n',
+    'key = "arn:aws:kms:us-west-2:417498243647:key/c9fe24b1e7"\n"PasswordLastUsed": "2016-09-08T21:47:36Z"\n',
+    "542D 542E 542F 5430 5431 5432 5433 5434\n<path d='M1 0111 18c0 1.52-.87 2.83-2.12 3.51.98.32 2.03.5 3.1'/>\n",
+    "Upgrade v8 from 4.4.63.26 to 4.4.63.30, nameserver 8.8.8.8, 2001:4860:4860::8888, 1.2.3.4, 123.123.123.123\n",
     "author = Author.objects.get(pk=1)\nauthors: List[Author] = []\n'''Created by Django 4.2'''\n",
     "Free Software Foundation, 51 Franklin Street, Fifth Floor, Boston, MA 02110-1301\n",
     "turn 3 Degrees Drive\nnew_born = 2024\nborn_at = now()\npassport = authenticate(user)\n",

@@ -37,6 +37,8 @@ _COMMON = re.compile(
     rb"(?:p[a4@]s{1,2}(?:w[o0]?r?d|phrase)?|pwd|pw|secret|token|key|user(?:name)?|admin|root|guest|test(?:ing)?|demo|"
     rb"hunter|letmein|qwerty\w*|postgres|mysql|redis|rabbitmq|minio\w*|default|value)[-_.]?(?:word|key|token|\d{0,4}|[!#]+)"
 )
+_NAME = re.compile(rb"arn:|[a-z]+://|(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$")
+"""An Amazon resource name, a URL, or a UUID: says where something is, far more often than it opens it."""
 _DOCUMENTED = {"0011cc25eb432071", "153a182586451358", "2cafc0970149a84f", "f2d6ca16515033e5"}
 """Keys printed in their providers' manuals, by the start of their SHA-256: Azure's storage emulator, Stripe's."""
 
@@ -114,7 +116,7 @@ def aws_secret(value: bytes) -> float:
 
 def named_secret(value: bytes) -> float:
     """A value of no provider, in quotes, assigned to a name such as `api_key`: random and not made of words."""
-    if is_placeholder(value) or _is_worded(value) or len(value) < 12:
+    if len(value) < 12 or is_placeholder(value) or _is_worded(value) or _NAME.match(value):
         return 0.0
     if re.fullmatch(rb"[0-9a-fA-F]+", value):
         return NAMED if len(value) >= 20 and entropy(value) >= 3.0 else 0.0
@@ -129,7 +131,7 @@ def bare_secret(value: bytes) -> float:
 
 def password(value: bytes) -> float:
     """A password in quotes: letters with digits or signs, not a word with a number behind it."""
-    if is_placeholder(value) or _is_worded(value) or re.fullmatch(rb"[A-Za-z]+|[0-9.:/-]+", value):
+    if is_placeholder(value) or _is_worded(value) or re.fullmatch(rb"[A-Za-z]+|[0-9TZ.:/+-]+", value):
         return 0.0
     sorts = sum(bool(re.search(sort, value)) for sort in (rb"[a-z]", rb"[A-Z]", rb"\d", rb"[^A-Za-z0-9]"))
     return UNCHECKED if sorts >= 3 else GUESSED if sorts == 2 and re.search(rb"\d.*\d", value) else 0.0

@@ -37,8 +37,12 @@ _VERSION_WORD = re.compile(
     rb"(?i)(?:version|release|\bv|\brev|section|chapter|\boid|build|\d[=<>~!]=?|[=<>~!]=|"
     rb"[a-z][/@_-]|python|firefox|chrome|rfc|para|id-)[\s\"':=(v_-]{0,12}$"
 )
-_PUBLIC_SERVICES = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"}
-"""Public resolvers, which stand in code as examples."""
+_UPGRADE_WORD = re.compile(rb"(?i)(?:upgrad|bump|\bv8\b|depend|released?\b|changelog)")
+_EXAMPLES = {
+    *("1.2.3.4", "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"),
+    *("2001:4860:4860::8888", "2001:4860:4860::8844", "2606:4700:4700::1111", "2606:4700:4700::1001"),
+}
+"""Public resolvers, and the address that counts, which stand in code as examples."""
 
 _RUNS_INTO = re.compile(rb"\w$|\w[.-]$")
 _RUNS_ON = re.compile(rb"\w|\.\w|-\d")
@@ -57,6 +61,9 @@ _ANNOUNCED = re.compile(rb"\(?0\d[\d ()/-]{6,16}\d(?![\w.-]?\d|[A-Za-z_])")
 _FICTIONAL = re.compile(r"1?\d{3}55501\d\d")
 _REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "IN", "BR", "JP", "AU")
 """Whose national numbers are tried where a word announces one."""
+_HEX_GROUP_BEFORE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{4}[\s-]$")
+_HEX_GROUP_AFTER = re.compile(rb"[\s-][0-9A-Fa-f]{4}(?![0-9A-Za-z])")
+"""More groups of four make it a row of a table."""
 
 _CARD_ISSUERS = (
     (re.compile(r"4"), (13, 16, 19)),
@@ -179,11 +186,12 @@ def _ipv4(digits: Digits) -> Iterator[Span]:
         match = _IPV4.match(digits.view, place)
         assert match is not None, "a group of digits is a match"
         address, before = match[0].decode(), digits.before(place)
-        if not _is_somebodys(address) or address.endswith(".0") or address in _PUBLIC_SERVICES:
+        if not _is_somebodys(address) or address.endswith(".0") or len(set(address.split("."))) == 1:
             continue
         announced = _IP_WORD.search(before) is not None
         like_version = all(int(part) < 32 for part in address.split(".")) and not announced
-        if not like_version and not _VERSION_WORD.search(before):
+        in_table = re.search(rb"\d $", before) and re.match(rb" [\d.-]", digits.view[match.end() : match.end() + 2])
+        if not (like_version or in_table or _VERSION_WORD.search(before) or _UPGRADE_WORD.search(before)):
             yield Span(*match.span(), "ip_address", SHAPED if announced else LIKELY)
 
 
@@ -200,6 +208,8 @@ def _ipv6(digits: Digits) -> Iterator[Span]:
 
 def _is_somebodys(address: str) -> bool:
     """Whether it is a public address, and not one kept for documentation, tests, multicast or private networks."""
+    if address in _EXAMPLES:
+        return False
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -218,7 +228,14 @@ def _cards(digits: Digits) -> Iterator[Span]:
         end = sum(lengths) + len(lengths) - 1
         for place in digits.grouped(*lengths, between=b" -").tolist():
             number = digits.view[place : place + end]
-            if len(set(re.findall(rb"[ -]", number))) == 1 and _is_card(re.sub(rb"\D", b"", number).decode()):
+            in_table = _HEX_GROUP_BEFORE.search(digits.before(place)) or _HEX_GROUP_AFTER.match(
+                digits.view, place + end
+            )
+            if (
+                len(set(re.findall(rb"[ -]", number))) == 1
+                and not in_table
+                and _is_card(re.sub(rb"\D", b"", number).decode())
+            ):
                 yield Span(place, place + end, "payment_card", CHECKED)
 
 

@@ -92,7 +92,7 @@ _ADDRESS = re.compile(
     r"(?:,?[ ][A-Z0-9][A-Z0-9 -]{3,9}\b)?)?"
 )
 _ORGANISATIONS_ADDRESS = re.compile(
-    r"51 Franklin|59 Temple|675 Mass|1600 Amphitheatre|171 Second|444 Castro|543 Howard"
+    r"51 Franklin|59 Temple|675 Mass|1600 Amphitheatre|500 Oracle|171 Second|444 Castro|543 Howard"
 )
 """Addresses of foundations and companies in licence texts."""
 _MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.?"

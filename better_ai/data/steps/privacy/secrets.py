@@ -52,10 +52,20 @@ def _pattern(
     return Pattern(kind, tuple(heads), re.compile(bounded.encode()), check, reach)
 
 
+_BOOKMARKS = (
+    "next Next continuation Continuation page Page lock Lock change Change sequence Sequence request Request "
+    "idempotency Idempotency action Action update Update cursor Cursor csrf Csrf"
+)
+_NO_BOOKMARK = "(?:(?![Tt](?:oken|OKEN))|{})".format(
+    "".join(f"(?<!{word})(?<!{word}_)(?<!{word}-)" for word in _BOOKMARKS.split(" "))
+)
+"""A token after one of these words marks a place or numbers a request; it is no credential."""
+
+
 def _named(kind: str, names: str, value: str, check: Callable[[bytes], float]) -> Pattern:
     """A value assigned to a name that contains one of these; `value` says how it is written."""
     heads = tuple(name.encode() for name in names.split())
-    regex = rf"[\w.-]{{0,40}}{value}"
+    regex = rf"{_NO_BOOKMARK}[\w.-]{{0,40}}{value}"
     return Pattern(kind, heads, re.compile(regex.encode(), re.MULTILINE), check, any_case=True)
 
 

@@ -27,7 +27,7 @@ SPAN = pa.struct(
         pa.field("start", pa.int32()),
         pa.field("end", pa.int32()),
         pa.field("kind", pa.string()),
-        pa.field("confidence", pa.float32()),
+        pa.field("confidence", pa.float64()),
     ]
 )
 TAGS = pa.schema([pa.field("spans", pa.list_(SPAN))])
@@ -58,15 +58,13 @@ def privacy(config: PrivacyConfig) -> Step:
     A masked document gets the id of its new content, and counts by kind in its metadata under "privacy". Raises
     UserError when the libraries for telephone numbers and checksums are not installed.
     """
-    for module in ("phonenumbers", "stdnum"):
-        import_extra(module, "data")
-
+    libraries = {name: import_extra(name, "data").__version__ for name in ("phonenumbers", "stdnum")}
     policies = _policies(config)
 
     def judge(batch: pa.RecordBatch, tags: pa.RecordBatch) -> Stepped:
         return _judge(config, policies, batch, tags)
 
-    return Step("privacy", judge, _tag, TAGS, {"version": 1})
+    return Step("privacy", judge, _tag, TAGS, {"version": 1, **libraries})
 
 
 def _policies(config: PrivacyConfig) -> dict[str, Policy]:
