@@ -74,6 +74,32 @@ def test_what_is_no_export_is_refused(dataset: TokenDataset, tmp_path: Path) -> 
         read_hdf5(path)
 
 
+def test_an_hdf5_file_cannot_point_elsewhere_or_unfold_itself(dataset: TokenDataset, tmp_path: Path) -> None:
+    path, secret = tmp_path / "tokens.h5", tmp_path / "secret.bin"
+    secret.write_bytes(bytes(64))
+
+    def linked(file: h5py.File) -> None:
+        file["tokens"] = h5py.ExternalLink("other.h5", "/tokens")
+
+    def external(file: h5py.File) -> None:
+        file.create_dataset("tokens", (32,), "u2", external=[(str(secret), 0, 64)])
+
+    def bomb(file: h5py.File) -> None:
+        file.create_dataset("tokens", (2**40,), "u2", chunks=(1024,), compression="gzip")
+
+    def group(file: h5py.File) -> None:
+        file.create_group("tokens")
+
+    write_hdf5(dataset, tmp_path / "other.h5")
+    for change in (linked, external, bomb, group):
+        write_hdf5(dataset, path)
+        with h5py.File(path, "a") as file:
+            del file["tokens"]
+            change(file)
+        with pytest.raises(ArtifactError, match="tokens is no contiguous dataset of this file"):
+            read_hdf5(path)
+
+
 def test_shards_come_back_from_parquet(dataset: TokenDataset, tmp_path: Path) -> None:
     for number in range(dataset.num_shards):
         shard, path = TokenShard.open(dataset.shard(number).folder), tmp_path / f"{number}.parquet"

@@ -131,6 +131,8 @@ def test_excess_loss_weights_follow_the_equations_of_doremi() -> None:
     again = ExcessLossWeights({"a": 1, "b": 1, "c": 2}, weights.reference, smoothing=0.01)
     again.load_state_dict(json.loads(json.dumps(weights.state_dict())))
     assert again.update({"a": 9.0}) == weights.update({"a": 9.0}) and again.average == weights.average
+    with pytest.raises(UserError, match="not finite"):
+        weights.update({"a": float("nan")})
     with pytest.raises(UserError, match="reference losses are needed"):
         ExcessLossWeights({"a": 1}, {"b": 1.0})
 
@@ -302,7 +304,8 @@ def test_a_mixture_that_cannot_be_meant_is_refused(values: dict, problem: str) -
 
 def test_examples_are_mixed_75_to_25_within_one_per_hundred() -> None:
     mixed = mix_examples({"new": range(0, 900), "old": range(1000, 1400)}, {"new": 75, "old": 25}, 1000)
-    assert mixed.counts == {"new": 750, "old": 250}
+    assert mixed.shares() == {"new": 0.75, "old": 0.25}
+    assert mixed.shares(lambda example: 3 if example < 1000 else 1) == {"new": 0.9, "old": 0.1}
     for start in range(0, 1000, 100):
         assert abs(sum(example < 1000 for example in mixed.examples[start : start + 100]) - 75) <= 1
     assert sorted(mixed.examples) == [*range(750), *range(1000, 1250)]

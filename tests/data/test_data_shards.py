@@ -270,7 +270,8 @@ def test_damaged_or_mixed_datasets_are_refused(shard: TokenShard, tmp_path: Path
     with pytest.raises(UserError, match="does not lie below"):
         write_dataset(tmp_path / "000", [(shard.folder, None)])
     path = tmp_path / DATASET_FILE
-    for broken in ("{", "[]", path.read_text().replace("uint16", "int8")):
+    good = path.read_text()
+    for broken in ("{", "[]", good.replace("uint16", "int8"), good.replace('"000"', '"a/../../000"')):
         path.write_text(broken)
         with pytest.raises(ArtifactError, match=DATASET_FILE):
             TokenDataset.open(tmp_path)

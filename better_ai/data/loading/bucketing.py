@@ -4,12 +4,12 @@ For fine-tuning and evaluation where packing is not wanted: one example per row,
 their bucket, and as many rows in a batch as a budget of tokens allows. Few shapes occur: one per bucket.
 """
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from better_ai.artifacts import content_id
 from better_ai.data.loading.order import RandomOrder
 from better_ai.data.loading.packing import Example, PackedRows, one_per_row
 from better_ai.data.loading.stream import check_identity
@@ -66,9 +66,7 @@ class BucketLoader:
         self.examples, self.bounds, self.tokens_per_batch = examples, list(bounds), tokens_per_batch
         self.pad_id, self.seed, self.rank, self.world_size = pad_id, seed, rank, world_size
         self._lengths = np.array([len(example.tokens) for example in examples])
-        self._content_id = content_id(
-            [[list(map(int, example.tokens)), list(map(int, example.mask))] for example in examples]
-        )
+        self._content_id = _digest(examples)
         self._epoch = self._batch = 0
         self._batches = self._plan()
 
@@ -116,3 +114,12 @@ class BucketLoader:
 
     def _plan(self) -> list[tuple[int, np.ndarray]]:
         return bucket_batches(self._lengths, self.bounds, self.tokens_per_batch, self.seed, self._epoch)
+
+
+def _digest(examples: Sequence[Example]) -> str:
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(len(example.tokens).to_bytes(8, "little"))
+        digest.update(np.asarray(example.tokens, "<u4").tobytes())
+        digest.update(np.asarray(example.mask, bool).tobytes())
+    return digest.hexdigest()

@@ -5,13 +5,13 @@ model. Only its order counts, except for self-paced learning, which compares los
 The cosine schedule of *rewards* (from form to content) is another thing and belongs to reinforcement learning.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from better_ai.artifacts import content_id
 from better_ai.config.data.loading import ScheduledPacing, SelfPacedConfig
 from better_ai.data.loading.packing import PackedRows
 from better_ai.data.loading.stream import IdentifiedRows, ShuffledRows, check_identity
@@ -60,6 +60,7 @@ class CurriculumRows:
 
     For the first `pacing.rows` draws, each is uniform among the easiest rows available then, as in the paper, so rows
     may repeat; after that, rows come in ordinary epochs. Every draw is computed alone: the state is the position.
+    Memory is 24 bytes per row, for difficulties and their order.
     """
 
     def __init__(self, rows: IdentifiedRows, difficulty: np.ndarray, pacing: ScheduledPacing, *, seed: int) -> None:
@@ -71,7 +72,7 @@ class CurriculumRows:
         self._easiest_first = np.argsort(self._ranks, kind="stable")
         self._sorted_ranks = self._ranks[self._easiest_first]
         self._after = ShuffledRows(rows, seed=seed)
-        self._difficulty_id = content_id(np.asarray(difficulty, np.float64).tolist())
+        self._difficulty_id = hashlib.sha256(np.asarray(difficulty, "<f8").tobytes()).hexdigest()
         self._mean_rank = 0.0
         self.position = 0
         """Rows passed since the start."""

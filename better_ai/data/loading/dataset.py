@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from better_ai.artifacts import content_id, read_json, write_json
 from better_ai.data.loading.packing import Cut, PackedRows, cut, lay_out
@@ -29,10 +29,17 @@ class ShardRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     folder: str
-    """Relative to the dataset's folder."""
+    """Relative to the dataset's folder, and below it."""
     documents_sha256: str | None = None
     """SHA-256 of the file of documents it was made from, where it was made from one."""
     shard: ShardManifest
+
+    @field_validator("folder")
+    @classmethod
+    def _stay_below(cls, folder: str) -> str:
+        if Path(folder).is_absolute() or ".." in Path(folder).parts:
+            raise ValueError(f"{folder!r} does not lie below the dataset's folder")
+        return folder
 
 
 class DatasetManifest(BaseModel):

@@ -68,9 +68,19 @@ def read_hdf5(path: Path | str) -> Hdf5Tokens:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != HDF5_FORMAT:
                 raise _unreadable(Path(path), f"its format is {file.attrs.get('format')!r}, expected {HDF5_FORMAT!r}")
-            return Hdf5Tokens(file["tokens"][:], file["offsets"][:], file.attrs["content_id"], file.attrs["tokenizer"])
+            tokens, offsets = (_contiguous(h5py, file, name) for name in ("tokens", "offsets"))
+            return Hdf5Tokens(tokens, offsets, str(file.attrs["content_id"]), str(file.attrs["tokenizer"]))
     except (OSError, KeyError, RuntimeError) as error:
         raise _unreadable(Path(path), str(error).splitlines()[0]) from None
+
+
+def _contiguous(h5py: Any, file: Any, name: str) -> np.ndarray:
+    """A dataset that lies in this very file, as it was written: no link, no other file, nothing to be unfolded."""
+    data = file[name]
+    stored = isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(data, h5py.Dataset)
+    if not stored or data.is_virtual or data.external or data.id.get_storage_size() != data.size * data.dtype.itemsize:
+        raise KeyError(f"{name} is no contiguous dataset of this file")
+    return data[:]
 
 
 def write_shard_parquet(shard: TokenShard, path: Path | str) -> None:

@@ -136,7 +136,12 @@ class ExcessLossWeights:
         self._sums, self._updates = dict.fromkeys(weights, 0.0), 0
 
     def update(self, losses: Mapping[str, float]) -> dict[str, float]:
-        """The weights after seeing the mean loss per token of each source; a source not seen keeps excess 0."""
+        """The weights after seeing the mean loss per token of each source; the excess of one not seen is 0.
+
+        Raises UserError when a loss is not finite.
+        """
+        if not np.isfinite(list(losses.values())).all():
+            raise UserError(f"the weights cannot follow losses that are not finite: {dict(losses)}")
         excess = {name: max(losses.get(name, -np.inf) - self.reference[name], 0.0) for name in self.weights}
         top = max(excess.values())
         raised = {

@@ -1,6 +1,6 @@
 """Several streams as one, by weights, and the record from which the same blend is made again bit by bit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -56,7 +56,7 @@ class Mixture:
 
     @classmethod
     def from_record(cls, sources: Mapping[str, RowStream], record: BlendRecord) -> "Mixture":
-        """The same blend again. Raises ArtifactError when a source is not the one that was recorded."""
+        """The same blend again, of sources at their start. Raises ArtifactError when one is not what was recorded."""
         mixture = cls(sources, record.mixture)
         for name, source in zip(mixture.names, mixture.sources, strict=True):
             check_identity({"identity": record.sources.get(name)}, source.identity())
@@ -72,7 +72,8 @@ class Mixture:
     def set_weights(self, weights: Mapping[str, float]) -> None:
         """Mix by other weights from the next row on, until the schedule changes them.
 
-        The change is part of the state and of the record. Raises UserError when the weights do not fit the sources.
+        To be called on every rank alike. The change is part of the state and of the record. Raises UserError when the
+        weights do not fit the sources.
         """
         if set(weights) != set(self.names):
             raise UserError(f"weights are needed for {self.names}, found {sorted(weights)}")
@@ -178,10 +179,17 @@ class Mixture:
 
 @dataclass(frozen=True)
 class MixedExamples(Generic[T]):
-    """Examples of several sources in one order, and what each source gave."""
+    """Examples of several sources in one order, and the name of the source of each."""
 
     examples: list[T]
-    counts: dict[str, int]
+    sources: list[str]
+
+    def shares(self, size: Callable[[T], float] = lambda example: 1.0) -> dict[str, float]:
+        """The share of each source by some size, such as tokens; by examples where none is given."""
+        sums: dict[str, float] = {}
+        for example, source in zip(self.examples, self.sources, strict=True):
+            sums[source] = sums.get(source, 0.0) + size(example)
+        return {source: total / sum(sums.values()) for source, total in sums.items()}
 
 
 def mix_examples(sources: Mapping[str, Sequence[T]], weights: Mapping[str, float], count: int) -> MixedExamples[T]:
@@ -193,12 +201,11 @@ def mix_examples(sources: Mapping[str, Sequence[T]], weights: Mapping[str, float
     if set(names) != set(weights):
         raise UserError(f"the weights are for {sorted(weights)}, the sources are {names}")
     choices = Mixer([weights[name] for name in names]).draw(count)
-    counts = {name: int((choices == number).sum()) for number, name in enumerate(names)}
-    for name in names:
-        if counts[name] > len(sources[name]):
+    for number, name in enumerate(names):
+        if (needed := int((choices == number).sum())) > len(sources[name]):
             raise UserError(
-                f"{count} examples by these weights take {counts[name]} of {name}, which has {len(sources[name])}; "
+                f"{count} examples by these weights take {needed} of {name}, which has {len(sources[name])}; "
                 "ask for fewer or add examples"
             )
     following = [iter(sources[name]) for name in names]
-    return MixedExamples([next(following[choice]) for choice in choices], counts)
+    return MixedExamples([next(following[choice]) for choice in choices], [names[choice] for choice in choices])
