@@ -249,9 +249,15 @@ def test_an_unreadable_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert collect(FolderSource(path=str(tmp_path)))[1] == {"a.py": "cannot be read: Permission denied"}
 
 
-@given(st.binary(max_size=300))
+declarations = st.sampled_from([b"", b"# coding: ", b"<meta charset=", b"\xff\xfe", b"\xff\xfe\0\0", b"\xef\xbb\xbf"])
+charsets = st.sampled_from(
+    [b"", b"latin-1", b"utf-7", b"idna", b"undefined", b"hex", b"utf-16", b"cp1252", b"punycode"]
+)
+
+
+@given(st.tuples(declarations, charsets, st.binary(max_size=200)).map(b"".join))
 def test_decoding_gives_text_or_a_reason(content: bytes) -> None:
-    for language in ("python", "text"):
+    for language in ("python", "text", "html"):
         try:
             text, encoding = decode_text(content, language=language)
         except Unreadable as problem:

@@ -46,7 +46,7 @@ class Removals:
         return self._reason(*(f"{name}:{place}" for name in _names(repository) for place in places), *ids)
 
     def _reason(self, *keys: str) -> str | None:
-        found = next((self.entries[key] for key in keys if key in self.entries), None) if self.entries else None
+        found = next((self.entries[key] for key in keys if key and key in self.entries), None)
         return None if found is None else f"its removal was requested ({found})"
 
 
