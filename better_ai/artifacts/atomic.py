@@ -1,5 +1,6 @@
 """Writes that are either whole or absent: a temporary neighbour, fsync, rename."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -29,7 +30,8 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(NotADirectoryError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ was, and one with a changed policy collects and tags nothing again: the work fol
 source that has changed meanwhile is read again when its parts have, or when the folder is removed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from better_ai.artifacts import atomic_write, content_id, write_json
@@ -30,8 +30,8 @@ from better_ai.data.corpus.report import (
     corpus_stats,
     timings,
 )
-from better_ai.data.corpus.shards import REJECTED, check_conservation
-from better_ai.data.corpus.split import check_both_sides, split_shards
+from better_ai.data.corpus.shards import REJECTED, Shard, check_conservation
+from better_ai.data.corpus.split import SplitShard, check_both_sides, split_shards
 from better_ai.data.corpus.tag import tag_shards
 from better_ai.data.corpus.write import write_in_order, write_shuffled
 from better_ai.data.deduplicate import deduplicate
@@ -64,12 +64,7 @@ def build_corpus(
     collected = collect_shards(config, phases)
     tags = tag_shards(collected.shards, config.steps, phases)
     judged = judge_shards(collected.shards, tags, config.steps, phases)
-    removed = deduplicate(
-        [shard.documents for shard in judged],
-        config.deduplicate,
-        phases,
-        key={"shards": content_id([shard.result.identity for shard in judged])},
-    )
+    removed = _find_duplicates(judged, config, phases)
     split = split_shards(judged, removed, config.validation_fraction, phases)
 
     rejected = [
@@ -84,18 +79,27 @@ def build_corpus(
         "build", "all sources", rows_in=stats.collected, kept=stats.kept, rejected=sum(stats.rejected.values())
     )
     check_both_sides(stats.train_documents, stats.validation_documents, config.validation_fraction, collected.problems)
-    files: dict[str, list[ShardResult]] = {}
+    files = {side: _write_split(split, side, config, phases) for side in SPLITS}
     for side in SPLITS:
-        if config.shuffle:
-            files[side] = write_shuffled(split, side, config.shard_bytes, config.seed, phases)
-        else:
-            files[side] = write_in_order(split, side, config.shard_bytes, phases)
         publish(files[side], out / side)
     write_json(out / CORPUS_FILE, corpus_record(config, collected, split, files, rejects))
     write_json(out / TIMINGS_FILE, timings(config, tags, judged, phases.cpu_seconds))
     forget_failures(collected, phases)
     phases.prune()
     return stats
+
+
+def _find_duplicates(shards: Sequence[Shard], config: DataConfig, phases: Phases) -> list[ShardResult]:
+    if not shards:
+        return []
+    key = {"shards": content_id([shard.result.identity for shard in shards])}
+    return deduplicate([shard.documents for shard in shards], config.deduplicate, phases, key=key)
+
+
+def _write_split(split: Sequence[SplitShard], side: str, config: DataConfig, phases: Phases) -> list[ShardResult]:
+    if config.shuffle:
+        return write_shuffled(split, side, config.shard_bytes, config.seed, phases)
+    return write_in_order(split, side, config.shard_bytes, phases)
 
 
 def _write_rejected(sources: Iterable[Path], path: Path) -> RejectCounts:

@@ -12,10 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from better_ai.artifacts import atomic_folder
 from better_ai.config.data import StepConfig
 from better_ai.data.corpus.shards import Shard, check_conservation
-from better_ai.data.engine import Phases, ShardResult, finish_output, is_done
+from better_ai.data.engine import Phases, ShardResult, finish_output, is_done, new_output
 from better_ai.data.schema import DOCUMENT_SCHEMA
 from better_ai.data.step import Step
 from better_ai.data.steps import make_step
@@ -48,11 +47,12 @@ def _folder(phases: Phases, step: Step, shard: Shard) -> Path | None:
 
 def _tag(work: tuple[Shard, list[tuple[StepConfig, Path]]]) -> Mapping[str, Any]:
     """In a worker: compute the missing sidecars of one shard in one pass over its documents."""
-    shard, missing = work
+    shard, wanted = work
+    missing = [(config, folder) for config, folder in wanted if not is_done(folder)]
     steps = [make_step(config) for config, _ in missing]
     seconds = [0.0] * len(steps)
     with ExitStack() as stack:
-        building = [stack.enter_context(atomic_folder(folder)) for _, folder in missing]
+        building = [stack.enter_context(new_output(folder)) for _, folder in missing]
         with ExitStack() as files:
             writers = [
                 files.enter_context(TableWriter(folder / TAGS, step.tag_schema))

@@ -2,7 +2,16 @@
 
 from better_ai.data.engine.executor import Executor, InlineExecutor, open_executor
 from better_ai.data.engine.local import LocalExecutor
-from better_ai.data.engine.phase import DONE, OnProgress, Phases, ShardResult, ShardTask, finish_output, is_done
+from better_ai.data.engine.phase import (
+    DONE,
+    OnProgress,
+    Phases,
+    ShardResult,
+    ShardTask,
+    finish_output,
+    is_done,
+    new_output,
+)
 
 __all__ = [
     "DONE",
@@ -15,5 +24,6 @@ __all__ = [
     "ShardTask",
     "finish_output",
     "is_done",
+    "new_output",
     "open_executor",
 ]

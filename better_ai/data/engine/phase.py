@@ -9,6 +9,7 @@ digests all that the outputs depend on besides the item's identity.
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -129,9 +130,24 @@ def is_done(folder: Path) -> bool:
     return (folder / DONE).exists()
 
 
+@contextmanager
+def new_output(folder: Path) -> Iterator[Path]:
+    """A fresh folder that becomes `folder`, unless another process has finished the same output meanwhile.
+
+    That may be a worker whose build was killed, or one that died before it could answer; its bytes are the same.
+    """
+    try:
+        with atomic_folder(folder) as building:
+            yield building
+    except ArtifactError:
+        if not is_done(folder):
+            raise
+
+
 def finish_output(folder: Path, counts: Mapping[str, Any], *, cpu_seconds: float) -> None:
     """Leave `done.json` beside the files of a folder that is ready to appear."""
-    files = {path.name: sha256_file(path) for path in sorted(folder.iterdir())}
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    files = {path.relative_to(folder).as_posix(): sha256_file(path) for path in paths}
     write_json(folder / DONE, {"counts": dict(counts), "files": files, "cpu_seconds": round(cpu_seconds, 4)})
 
 
@@ -139,13 +155,8 @@ def _run_task(task: ShardTask, work: tuple[Any, Path]) -> dict[str, Any]:
     """In a worker: compute one shard and make it appear."""
     item, folder = work
     started = time.process_time()
-    try:
-        with atomic_folder(folder) as building:
-            counts = dict(task(item, building))
+    if not is_done(folder):
+        with new_output(folder) as building:
+            counts = task(item, building)
             finish_output(building, counts, cpu_seconds=time.process_time() - started)
-    except ArtifactError:
-        # A worker whose build was killed may have finished the same shard, to the same bytes, a moment ago.
-        if not is_done(folder):
-            raise
-        counts = ShardResult.read(folder).counts
-    return counts
+    return ShardResult.read(folder).counts

@@ -9,6 +9,7 @@ that is killed. Usage statistics are never sent.
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
@@ -21,6 +22,9 @@ from better_ai.errors import BetterAIError, UserError
 from better_ai.extras import import_extra
 
 _OBJECT_STORE_BYTES = 100_000_000
+_CONNECT_SECONDS = 5.0
+_PATIENCE_SECONDS = 10.0
+"""Without a result for so long, the cluster is asked whether it lives."""
 _QUEUED_PER_WORKER = 2
 """Tasks in flight for each worker: one that runs, one that waits beside it."""
 
@@ -43,8 +47,9 @@ class RayExecutor:
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
         if self.address is not None:
             try:
+                _knock(self.address)
                 self._ray.init(address=self.address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise UserError(
                     f"there is no Ray cluster at executor.address={self.address} ({reason}); "
@@ -86,9 +91,15 @@ class RayExecutor:
                     flying[remote.remote(shared, items[position])] = position
                 if not flying:
                     return
-                [ready], _ = self._ray.wait(list(flying))
-                position = flying.pop(ready)
-                yield position, self._result(ready, position, len(items))
+                done, _ = self._ray.wait(list(flying), timeout=_PATIENCE_SECONDS)
+                for ready in done:
+                    position = flying.pop(ready)
+                    yield position, self._result(ready, position, len(items))
+                if not done and not any(node["Alive"] for node in self._ray.nodes()):
+                    raise BetterAIError(
+                        "the Ray cluster has no machine left; start it anew and run the same command again, which goes "
+                        "on where this one stopped"
+                    )
         finally:
             for task in flying:
                 self._ray.cancel(task, force=True)
@@ -105,6 +116,13 @@ class RayExecutor:
         if error is not None:
             raise error
         return result
+
+
+def _knock(address: str) -> None:
+    """Raise OSError when nobody listens at a `host:port`; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
 
 
 def _run(function: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | None]:
