@@ -289,7 +289,15 @@ ANYWHERE = (
 PERSONAL: dict[str, tuple[Callable[[random.Random], str], tuple[tuple[str, str], ...]]] = {
     "email": (_email, ANYWHERE),
     "phone": (_phone, ANYWHERE),
-    "ip_address": (_ip, ANYWHERE),
+    "ip_address": (
+        _ip,
+        (
+            *ANYWHERE,
+            ("python", 'blocked = address == "{}"\n'),
+            ("shell", "ssh root@{} uptime\n"),
+            ("text", "http://{}:8080/status\n"),
+        ),
+    ),
     "payment_card": (
         _card,
         tuple(context for context in ANYWHERE if context[1].count("'{}'") + context[1].count('"{}"')),
@@ -399,6 +407,7 @@ LOOKALIKES = (
     "someone@example.com, admin@mail.example.org, a@b.test, root@localhost, you@yourdomain.com\n",
     "git clone git@github.com:owner/repository.git\nnoreply@github.com\nchacha20-poly1305@openssh.com\n",
     "y = weights@model.to(device)\nz = a @ b.T\nw = q@k.transpose(0, 1)\nicon@2x.png\n@app.route('/')\n",
+    "address = '%s@gmail.com' % user\nmail $USER@gmail.com\n'{0}@gmail.com'.format(user)\n",
     "127.0.0.1 0.0.0.0 10.1.2.3 192.168.1.14 172.16.254.1 255.255.255.0 192.0.2.44\n"
     "198.51.100.7 203.0.113.9 224.0.0.251\n",
     "version 1.24.3.1\nfoo==4.0.0.1\nChrome/91.0.4472.124 Safari/537.36\n"

@@ -259,6 +259,14 @@ def test_the_checksum_is_githubs() -> None:
     assert crc32_base62(published[:-1].encode() + b"8") < 0.7
 
 
+def test_every_line_of_a_list_of_cards_is_found() -> None:
+    rng = labelled.random.Random(6)
+    drawn = [labelled._card(rng).replace("-", "").replace(" ", "") for _ in range(30)]
+    cards = [" ".join(number[place : place + 4] for place in range(0, 16, 4)) for number in drawn]
+    text = "\n".join(cards)
+    assert mask(text, found(text)) == "\n".join([placeholder("payment_card")] * 30)
+
+
 def test_secrets_outrank_what_they_overlap() -> None:
     text = 'db = "postgresql://shop:k7Tq2mVx9w@db.kwqzrtp.com/shop"\n'
     assert [(span.kind, text[span.start : span.end]) for span in found(text)] == [("database_password", "k7Tq2mVx9w")]

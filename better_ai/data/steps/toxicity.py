@@ -187,7 +187,7 @@ def toxicity(config: ToxicityConfig) -> Step:
 
 def _tag(batch: pa.RecordBatch) -> pa.RecordBatch:
     rows = [astuple(score_toxicity(text)) for text in batch.column("content").to_pylist()]
-    columns = [pa.array(column, pa.float64()) for column in zip(*rows, strict=True)] if rows else [[], [], []]
+    columns = zip(*rows, strict=True) if rows else ((), (), ())
     return pa.RecordBatch.from_arrays([pa.array(column, pa.float64()) for column in columns], schema=TAGS)
 
 

@@ -37,7 +37,7 @@ _COMMON = re.compile(
     rb"(?:p[a4@]s{1,2}(?:w[o0]?r?d|phrase)?|pwd|pw|secret|token|key|user(?:name)?|admin|root|guest|test(?:ing)?|demo|"
     rb"hunter|letmein|qwerty\w*|postgres|mysql|redis|rabbitmq|minio\w*|default|value)[-_.]?(?:word|key|token|\d{0,4}|[!#]+)"
 )
-_NAME = re.compile(rb"arn:|[a-z]+://|(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})$")
+_NAME = re.compile(rb"arn:|[a-z]+://|(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\Z")
 """An Amazon resource name, a URL, or a UUID: says where something is, far more often than it opens it."""
 _DOCUMENTED = {"0011cc25eb432071", "153a182586451358", "2cafc0970149a84f", "f2d6ca16515033e5"}
 """Keys printed in their providers' manuals, by the start of their SHA-256: Azure's storage emulator, Stripe's."""
@@ -146,17 +146,17 @@ def basic_credentials(value: bytes) -> float:
     """What HTTP sends as `Basic`: the base 64 of a user and a password."""
     data = decode_base64(value)
     user, colon, secret = data.partition(b":") if data else (b"", b"", b"")
-    return (
-        CHECKED if user and colon and secret.isascii() and secret.decode().isprintable() and password(secret) else 0.0
-    )
+    readable = secret.isascii() and secret.decode().isprintable()
+    return CHECKED if user and colon and readable and password(secret) else 0.0
 
 
 def url_password(value: bytes) -> float:
     """A password in a connection string; a plain word there is a default, not a secret."""
-    return SHAPED if len(value) >= 6 and (password(value) or is_long_and_random(value)) else 0.0
+    return SHAPED if len(value) >= 6 and (password(value) or _is_passphrase(value)) else 0.0
 
 
-def is_long_and_random(value: bytes) -> bool:
+def _is_passphrase(value: bytes) -> bool:
+    """Letters alone, but too many and too mixed for a word."""
     return len(value) >= 12 and entropy(value) >= 3.2 and not is_placeholder(value) and not _is_worded(value)
 
 

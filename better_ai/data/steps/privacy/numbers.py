@@ -30,12 +30,12 @@ number that only passes a checksum which one in ten does."""
 
 _BEFORE = 40
 """Characters before a number in which a word may announce it."""
-_PHONE_WORD = re.compile(rb"(?i)(?:phone|tel|mobile|cell|fax|call|whatsapp|sms|contact)\w*\W{0,12}(?:\w+\W{1,3})?$")
+_PHONE_WORD = re.compile(rb"(?i)(?:phone|tel|mobile|cell|fax|call|whatsapp|sms|contact)\w*\W{0,12}(?:\w+\W{1,3})?\Z")
 _CARD_WORD = re.compile(rb"(?i)(?:card|visa|credit|debit|payment|amex|mastercard|\bpan\b)")
 _IP_WORD = re.compile(rb"(?i)(?:\bip|addr|host|server|client|remote|gateway|dns|peer|ssh|ping|from|connect|proxy|node)")
 _VERSION_WORD = re.compile(
-    rb"(?i)(?:version|release|\bv|\brev|section|chapter|\boid|build|\d[=<>~!]=?|[=<>~!]=|"
-    rb"[a-z][/@_-]|python|firefox|chrome|rfc|para|id-)[\s\"':=(v_-]{0,12}$"
+    rb"(?i)(?:version|release|\bv|\brev|section|chapter|\boid|build|python|firefox|chrome|rfc)[\s\"':=(v_-]{0,12}\Z|"
+    rb"(?:[a-z][/-]v?|[=<>~!]=)\Z"
 )
 _UPGRADE_WORD = re.compile(rb"(?i)(?:upgrad|bump|\bv8\b|depend|released?\b|changelog)")
 _EXAMPLES = {
@@ -44,7 +44,7 @@ _EXAMPLES = {
 }
 """Public resolvers, and the address that counts, which stand in code as examples."""
 
-_RUNS_INTO = re.compile(rb"\w$|\w[.-]$")
+_RUNS_INTO = re.compile(rb"\w\Z|\w[.-]\Z")
 _RUNS_ON = re.compile(rb"\w|\.\w|-\d")
 
 _IPV4 = re.compile(rb"\d+\.\d+\.\d+\.\d+")
@@ -61,8 +61,8 @@ _ANNOUNCED = re.compile(rb"\(?0\d[\d ()/-]{6,16}\d(?![\w.-]?\d|[A-Za-z_])")
 _FICTIONAL = re.compile(r"1?\d{3}55501\d\d")
 _REGIONS = ("US", "GB", "DE", "FR", "IT", "ES", "IN", "BR", "JP", "AU")
 """Whose national numbers are tried where a word announces one."""
-_HEX_GROUP_BEFORE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{4}[\s-]$")
-_HEX_GROUP_AFTER = re.compile(rb"[\s-][0-9A-Fa-f]{4}(?![0-9A-Za-z])")
+_HEX_GROUP_BEFORE = re.compile(rb"(?<![0-9A-Za-z])[0-9A-Fa-f]{4}[ -]\Z")
+_HEX_GROUP_AFTER = re.compile(rb"[ -][0-9A-Fa-f]{4}(?![0-9A-Za-z])")
 """More groups of four make it a row of a table."""
 
 _CARD_ISSUERS = (
@@ -82,7 +82,7 @@ class Digits:
     """The runs of digits of a view, in order: where they start and how long they are."""
 
     view: bytes
-    bytes_: np.ndarray
+    values: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
 
@@ -110,7 +110,7 @@ class Digits:
         signs = _table(between)
         for offset in range(count - 1):
             ends = self.starts[first + offset] + self.lengths[first + offset]
-            first = first[(self.starts[first + offset + 1] == ends + 1) & signs[self.bytes_[ends]]]
+            first = first[(self.starts[first + offset + 1] == ends + 1) & signs[self.values[ends]]]
         return self.starts[first]
 
     def before(self, place: int) -> bytes:
@@ -149,7 +149,7 @@ def _phones(digits: Digits) -> Iterator[Span]:
         yield from _north_american(view, place)
     for place in _after_sign(digits, ord("(")):
         yield from _north_american(view, place - 1)
-    trunk = (digits.bytes_[digits.starts] == ord("0")) & (digits.lengths >= 2)
+    trunk = (digits.values[digits.starts] == ord("0")) & (digits.lengths >= 2)
     for place in digits.starts[trunk].tolist():
         match = _ANNOUNCED.match(view, place) if _PHONE_WORD.search(digits.before(place)) else None
         for region in _REGIONS if match else ():
@@ -162,7 +162,7 @@ def _phones(digits: Digits) -> Iterator[Span]:
 def _after_sign(digits: Digits, sign: int) -> list[int]:
     """Starts of runs that stand right after this sign."""
     inner = digits.starts[digits.starts > 0]
-    return inner[digits.bytes_[inner - 1] == sign].tolist()
+    return inner[digits.values[inner - 1] == sign].tolist()
 
 
 def _north_american(view: bytes, place: int) -> Iterator[Span]:
@@ -190,7 +190,7 @@ def _ipv4(digits: Digits) -> Iterator[Span]:
             continue
         announced = _IP_WORD.search(before) is not None
         like_version = all(int(part) < 32 for part in address.split(".")) and not announced
-        in_table = re.search(rb"\d $", before) and re.match(rb" [\d.-]", digits.view[match.end() : match.end() + 2])
+        in_table = re.search(rb"\d \Z", before) and re.match(rb" [\d.-]", digits.view[match.end() : match.end() + 2])
         if not (like_version or in_table or _VERSION_WORD.search(before) or _UPGRADE_WORD.search(before)):
             yield Span(*match.span(), "ip_address", SHAPED if announced else LIKELY)
 
@@ -198,7 +198,7 @@ def _ipv4(digits: Digits) -> Iterator[Span]:
 def _ipv6(digits: Digits) -> Iterator[Span]:
     """Of the whole space, only 2000::/3 is given out; so an address begins with 2 or 3 and three more digits."""
     starts = digits.starts[digits.starts + 4 < len(digits.view)]
-    first, fifth = digits.bytes_[starts], digits.bytes_[starts + 4]
+    first, fifth = digits.values[starts], digits.values[starts + 4]
     for place in starts[((first == ord("2")) | (first == ord("3"))) & (fifth == ord(":"))].tolist():
         match = _IPV6.match(digits.view, place)
         inside = re.match(rb"[0-9A-Fa-f:]:", digits.view[max(0, place - 2) : place])
@@ -225,17 +225,14 @@ def _cards(digits: Digits) -> Iterator[Span]:
             confidence = CHECKED if _CARD_WORD.search(digits.before(place)) else GUESSED if quoted else DOUBTFUL
             yield Span(place, place + length, "payment_card", confidence)
     for lengths in ((4, 4, 4, 4), (4, 6, 5), (4, 6, 4)):
-        end = sum(lengths) + len(lengths) - 1
+        end = sum(lengths) + len(lengths) - 1  # from the start of the number
         for place in digits.grouped(*lengths, between=b" -").tolist():
-            number = digits.view[place : place + end]
+            number = digits.view[place : place + end].decode()
             in_table = _HEX_GROUP_BEFORE.search(digits.before(place)) or _HEX_GROUP_AFTER.match(
                 digits.view, place + end
             )
-            if (
-                len(set(re.findall(rb"[ -]", number))) == 1
-                and not in_table
-                and _is_card(re.sub(rb"\D", b"", number).decode())
-            ):
+            mixed = " " in number and "-" in number
+            if not in_table and not mixed and _is_card(number.replace(" ", "").replace("-", "")):
                 yield Span(place, place + end, "payment_card", CHECKED)
 
 
@@ -280,8 +277,8 @@ def _after_letters(digits: Digits, count: int) -> list[int]:
     places = digits.starts[digits.starts >= count]
     capital = _table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     for offset in range(1, count + 1):
-        places = places[capital[digits.bytes_[places - offset]]]
-    longer = (places > count) & capital[digits.bytes_[places - count - 1]]
+        places = places[capital[digits.values[places - offset]]]
+    longer = (places > count) & capital[digits.values[places - count - 1]]
     return places[~longer].tolist()
 
 

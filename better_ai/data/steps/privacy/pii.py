@@ -8,8 +8,7 @@ Left out: names in running text, which take a model to find; addresses outside t
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from better_ai.data.steps.anchors import Anchors
 from better_ai.data.steps.privacy.numbers import find_numbers
@@ -18,14 +17,13 @@ from better_ai.data.steps.privacy.spans import Span
 SHAPED, LIKELY, DOUBTFUL = 0.9, 0.7, 0.4
 
 _AT = re.compile(rb"@(?<=[\w+%-]@)[A-Za-z0-9]")
-_LOCAL = re.compile(rb"[A-Za-z0-9_][\w.+%-]{0,63}$")
-_IN_URL = re.compile(rb"//(?:[^\s/@\"']{0,62}:)?$")
-"""What stands before the user of a URL, who has no mailbox there."""
+_LOCAL = re.compile(rb"[A-Za-z0-9_][\w.+%-]{0,63}\Z")
+_NO_MAILBOX = re.compile(rb"//(?:[^\s/@\"']{0,62}:)?\Z|[%$&]\Z")
+"""What stands before the user of a URL, and before a variable in a template."""
 _DOMAIN = re.compile(rb"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}([A-Za-z]{2,18})(?![A-Za-z0-9_(\[-])")
 _TOP_LEVEL = re.compile(
     r"[a-z]{2}|com|org|net|edu|gov|mil|int|info|biz|name|pro|aero|coop|museum|jobs|mobi|travel|tel|cat|asia|"
-    r"post|dev|app|"
-    r"cloud|online|site|tech|xyz|email|blog|shop|store|page|wiki|systems|solutions|software|digital|agency|technology|"
+    r"post|dev|app|cloud|online|site|tech|xyz|email|blog|shop|store|page|wiki|systems|solutions|software|digital|agency|technology|"
     r"network|world|live|life|space|team|group|company|today|engineering|academy|science|university|institute|"
     r"foundation|berlin|london|paris|tokyo|nyc|eco|bio|ngo|ong|law|health"
 )
@@ -45,7 +43,7 @@ _ALGORITHM_DOMAINS = {"openssh.com", "libssh.org", "ssh.com", "lysator.liu.se", 
 """SSH names its algorithms like addresses."""
 
 _PARTICLE = r"(?:van|von|der|den|de|del|della|da|di|dos|du|la|le|bin|ibn|al|el|ter|ten|zu|zur|af|av)"
-_GIVEN = r"[^\W\d_a-z](?:\.|(?:[^\W\d_]|['’-](?=[^\W\d_]))*)"
+_GIVEN = r"[^\W\d_a-z](?:\.|(?:[^\W\d_]|['’-](?=[^\W\d_a-z])|-(?=[^\W\d_]))*)"
 _NAME = rf"{_GIVEN}(?:[ \t]{{1,2}}(?:{_PARTICLE}[ \t])*{_GIVEN}){{1,3}}"
 _VERBS = (
     "written|created|developed|contributed|implemented|ported|maintained|designed|coded|translated|adapted|modified"
@@ -57,7 +55,7 @@ _ANNOUNCED_NAME = re.compile(
     r"[\"']?[ \t]*[:=>-]{0,2}[ \t]*(?i:\(c\)|©|&copy;|\\\(co)?[ \t]*"
     r"(?:\d{4}(?:[ \t]*[-–,][ \t]*(?:\d{2,4}|present))*,?[ \t]*)?(?i:\(c\)|©)?[ \t]*(?:by:?[ \t]+)?[\[(\"'{]{0,2}"
     r"(?:[\"']?name[\"']?[ \t]{0,2}[:=][ \t]{0,2}[\"'])?"
-    rf"(?P<what>{_NAME}(?:[ \t]*(?:<[^<>\n]{{3,80}}>|\([^()\n]{{3,80}}\))?(?:,|,?[ \t]and|[ \t]&|;)[ "
+    rf"(?P<names>{_NAME}(?:[ \t]*(?:<[^<>\n]{{3,80}}>|\([^()\n]{{3,80}}\))?(?:,|,?[ \t]and|[ \t]&|;)[ "
     rf"\t]*{_NAME}){{0,9}}"
     rf"(?:,?[ \t]*(?:<[^<>\n]{{3,80}}>)?,?\n[ \t#*/;-]*{_NAME}(?=[ \t]*<)){{0,20}})"
 )
@@ -100,62 +98,24 @@ _YEAR = r"(?:19|20)\d\d"
 _BIRTH_DATE = re.compile(
     r"(?i:birth(?:.?date|day)?|dob|born)\b(?:[\"']\])?[\"']?[ \t]*(?i:[:=(]{0,2}|is|was|on|->)[ \t]*"
     r"(?i:on[ \t])?[\"'(]{0,2}"
-    rf"(?P<what>{_YEAR}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]{_YEAR}|\d\d?(?:st|nd|rd|th)?[ ]{_MONTH},?[ ]{_YEAR}|"
+    rf"(?P<date>{_YEAR}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]{_YEAR}|\d\d?(?:st|nd|rd|th)?[ ]{_MONTH},?[ ]{_YEAR}|"
     rf"{_MONTH}[ ]\d\d?(?:st|nd|rd|th)?,?[ ]{_YEAR})(?!\d)"
 )
 _PASSPORT = re.compile(
     r"(?i:passport)[ _-]?(?i:no|nr|num|number|id)?\b\.?(?:[\"']\])?[\"']?[ \t]*(?:[:=#]|is)?[ \t]*[\"'#]?"
-    r"(?P<what>(?=[A-Z0-9]*\d{5})[A-Z0-9]{7,9})(?![A-Za-z0-9])"
+    r"(?P<number>(?=[A-Z0-9]*\d{5})[A-Z0-9]{7,9})(?![A-Za-z0-9])"
 )
 
 
-@dataclass(frozen=True)
-class Announced:
-    """What a word announces: anchors in lower case, and a pattern in whose named group it stands."""
-
-    kind: str
-    anchors: tuple[str, ...]
-    pattern: re.Pattern[str]
-    confidence: float = LIKELY
-    reach: int = 0
-    """How many characters before its anchor a match may begin."""
-
-
-_NAMES = Announced(
-    "name",
-    (
-        *("author", "maintainer", "contributor", "creator", "developer", "translator", "copyright"),
-        *("signed-off-by", "reviewed-by", "reported-by"),
-        *(f"{verb} by" for verb in _VERBS.split("|")),
-    ),
-    _ANNOUNCED_NAME,
-)
-_OTHERS = (
-    Announced("birth_date", ("birth", "born", 'dob"', "dob'", "dob:", "dob=", "dob "), _BIRTH_DATE),
-    Announced("passport", ("passport",), _PASSPORT),
-    Announced("postal_address", tuple(f" {word}" for word in _STREET_ANCHORS.split("|")), _ADDRESS, reach=60),
-)
-_BY_ANCHOR = {anchor.encode(): what for what in (_NAMES, *_OTHERS) for anchor in what.anchors}
-_ANCHORS = Anchors(_BY_ANCHOR)
-_LONGEST = 240
-"""No street address reaches further than this beyond the word for street."""
+_LONGEST_ADDRESS = 240
+"""Characters of a street address after the word for street."""
 
 
 def find_personal(text: str, view: bytes) -> list[Span]:
     """Personal data in a text, whose ASCII view is `view`; spans may overlap."""
     found = [*_emails(view), *find_numbers(view)]
     for place, anchor in _ANCHORS.find(view.lower()):
-        what = _BY_ANCHOR[anchor]
-        match = what.pattern.search(text, max(0, place - what.reach), place + _LONGEST) if what.reach else None
-        match = match or what.pattern.match(text, place)
-        if match is None:
-            continue
-        if what is _NAMES:
-            found += _names(text, match)
-        elif what.kind != "postal_address":
-            found.append(Span(*match.span("what"), what.kind, what.confidence))
-        elif match.start() <= place and not _ORGANISATIONS_ADDRESS.match(match[0]):
-            found.append(Span(*match.span(), what.kind, SHAPED if match["city"] else DOUBTFUL))
+        found += _FINDERS[anchor](text, place)
     return found
 
 
@@ -163,7 +123,7 @@ def _emails(view: bytes) -> Iterator[Span]:
     for at in (match.start() for match in _AT.finditer(view)):
         local = _LOCAL.search(view, max(0, at - 64), at)
         domain = _DOMAIN.match(view, at + 1)
-        if local is None or domain is None or _IN_URL.search(view, max(0, local.start() - 64), local.start()):
+        if local is None or domain is None or _NO_MAILBOX.search(view, max(0, local.start() - 64), local.start()):
             continue
         if not _is_personal(local[0].decode(), domain[0].decode().lower()):
             continue
@@ -181,8 +141,44 @@ def _is_personal(local: str, domain: str) -> bool:
     )
 
 
-def _names(text: str, match: re.Match[str]) -> Iterator[Span]:
-    for name in _EACH_NAME.finditer(text, *match.span("what")):
+def _names(text: str, place: int) -> Iterator[Span]:
+    announced = _ANNOUNCED_NAME.match(text, place)
+    for name in _EACH_NAME.finditer(text, *announced.span("names")) if announced else ():
         firm = _FIRM.match(text, name.end())
         if name["name"] and not firm and not name["name"].isupper() and not _NOT_A_PERSON.search(name["name"]):
             yield Span(*name.span("name"), "name", LIKELY)
+
+
+def _birth_dates(text: str, place: int) -> Iterator[Span]:
+    match = _BIRTH_DATE.match(text, place)
+    if match:
+        yield Span(*match.span("date"), "birth_date", LIKELY)
+
+
+def _passports(text: str, place: int) -> Iterator[Span]:
+    match = _PASSPORT.match(text, place)
+    if match:
+        yield Span(*match.span("number"), "passport", LIKELY)
+
+
+def _addresses(text: str, place: int) -> Iterator[Span]:
+    """The street begins before the word for street, which stands at `place`."""
+    match = _ADDRESS.search(text, max(0, place - 60), place + _LONGEST_ADDRESS)
+    if match and match.start() <= place < match.end() and not _ORGANISATIONS_ADDRESS.match(match[0]):
+        yield Span(*match.span(), "postal_address", SHAPED if match["city"] else DOUBTFUL)
+
+
+def _anchored(find: Callable[[str, int], Iterator[Span]], anchors: str) -> dict[bytes, Callable]:
+    return {anchor.encode(): find for anchor in anchors.split("|")}
+
+
+_FINDERS: dict[bytes, Callable[[str, int], Iterator[Span]]] = {
+    **_anchored(_names, "author|maintainer|contributor|creator|developer|translator|copyright"),
+    **_anchored(_names, "signed-off-by|reviewed-by|reported-by"),
+    **_anchored(_names, "|".join(f"{verb} by" for verb in _VERBS.split("|"))),
+    **_anchored(_birth_dates, "birth|born|dob\"|dob'|dob:|dob=|dob "),
+    **_anchored(_passports, "passport"),
+    **_anchored(_addresses, "|".join(f" {word}" for word in _STREET_ANCHORS.split("|"))),
+}
+"""By the words, in lower case, that announce what they find."""
+_ANCHORS = Anchors(_FINDERS)
