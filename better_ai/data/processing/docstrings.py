@@ -138,7 +138,7 @@ def _assemble(
         if not read:
             return None
         found[kind] = read
-    return Docstring(_text(parts.prose), epilogue=_text(parts.epilogue), **found)  # type: ignore[arg-type]
+    return Docstring(_verbatim(parts.prose), epilogue=_verbatim(parts.epilogue), **found)  # type: ignore[arg-type]
 
 
 def _text(lines: Sequence[str]) -> str:
@@ -147,6 +147,10 @@ def _text(lines: Sequence[str]) -> str:
         return ""
     rest = dedent("\n".join(lines[1:]))
     return "\n".join(line.rstrip() for line in [lines[0].strip(), *rest.split("\n")]).strip()
+
+
+def _verbatim(lines: Sequence[str]) -> str:
+    return "\n".join(lines).strip("\n")
 
 
 def _chunks(lines: list[str], starts: Callable[[str], bool]) -> list[list[str]] | None:
@@ -338,12 +342,12 @@ def _read_rest(lines: list[str]) -> Docstring | None:
     if not types.keys() <= parameters.keys():
         return None
     return Docstring(
-        _text(lines[:start]),
+        _verbatim(lines[:start]),
         tuple(Entry(name, types.get(name, ""), entry.text) for name, entry in parameters.items()),
         _rest_result(results, "return", "rtype"),
         _rest_result(results, "yield", "ytype"),
         tuple(raises),
-        _text(epilogue),
+        _verbatim(epilogue),
     )
 
 

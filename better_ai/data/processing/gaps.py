@@ -2,9 +2,10 @@
 
     document  two characters drawn at random (Bavarian et al. 2022, arXiv 2207.14255)
     function  a function or method, or its body behind the docstring
-    node      a node of the syntax tree, or neighbouring nodes of one parent: of those inside the smallest node around
-              two characters drawn at random, the run that overlaps the drawn stretch best, by intersection over union
-              (Gong et al. 2025, arXiv 2506.00204). Long nodes are drawn more often, as in the paper.
+    node      along the syntax tree (Gong et al. 2025, arXiv 2506.00204), in two ways, drawn evenly. One node: of those
+              around a random character, from the statement at the top down to the name. Neighbours: of the nodes
+              inside the smallest one around two random characters, the run that overlaps the drawn stretch best, by
+              intersection over union.
 
 The parts of a cut text are the text again, byte for byte. Function and node cuts need Python that parses; left out are
 nodes inside f-strings, whose places older interpreters misreport.
@@ -67,17 +68,22 @@ def _nodes(source: Source, random: Random) -> Span | None:
     if not source.tree.body:
         return None
     low, high = sorted(random.randrange(len(source.data) + 1) for _ in range(2))
-    around: Span | None = None
-    children = sorted(_spans(source, source.tree))
-    node: ast.AST = source.tree
-    while True:
-        inner = [child for child in _children(node) if _covers(source.span(child), low, high)]
-        if not inner:
-            break
-        node = inner[0]
-        around = source.span(node)
-        children = sorted(_spans(source, node))
-    return _best_run(children, low, high) or around or children[0]
+    if random.random() < 0.5:
+        path = _around(source, low, low)
+        return source.span(random.choice(path)) if path else source.span(random.choice(source.tree.body))
+    path = _around(source, low, high)
+    inner = sorted(map(source.span, _children(path[-1] if path else source.tree)))
+    return _best_run(inner, low, high) or (source.span(path[-1]) if path else inner[0])
+
+
+def _around(source: Source, low: int, high: int) -> list[ast.stmt | ast.expr]:
+    """The nodes around a stretch of text, from the outermost in."""
+    path: list[ast.stmt | ast.expr] = []
+    node: ast.AST | None = source.tree
+    while node is not None:
+        node = next((child for child in _children(node) if _covers(source.span(child), low, high)), None)
+        path += [node] if node else []
+    return path
 
 
 def _best_run(children: list[Span], low: int, high: int) -> Span | None:
@@ -104,11 +110,7 @@ def _covers(span: Span, low: int, high: int) -> bool:
     return span[0] <= low and high <= span[1]
 
 
-def _spans(source: Source, node: ast.AST) -> Iterator[Span]:
-    return (source.span(child) for child in _children(node))
-
-
-def _children(node: ast.AST) -> "Iterator[ast.stmt | ast.expr]":
+def _children(node: ast.AST) -> Iterator[ast.stmt | ast.expr]:
     """The statements and expressions directly below a node."""
     if isinstance(node, ast.JoinedStr):
         return

@@ -1,7 +1,7 @@
 """Refactorings of conditions and branches that evaluate the same expressions in the same order.
 
-Each holds for every value, objects with a truth value of their own included: conditions are tested as often as before
-and in the same order. What changes is bytecode and line numbers, nothing else.
+What a program does stays the same for all values but those that do something when they are asked for their truth:
+outside of conditions, De Morgan's law may ask one once more or once less. In conditions even that is equal.
 """
 
 from random import Random
