@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -40,8 +41,7 @@ def extract(row: Row, columns: ColumnMap, *, language: str = "") -> Extracted:
     if columns.score:
         details["score"] = column(row, columns.score)
     if columns.date:
-        date = column(row, columns.date)
-        details["fetched_at"] = None if date is None else date if isinstance(date, str) else date.isoformat()
+        details["fetched_at"] = _date(column(row, columns.date))
     if columns.form in ("text", "content ids"):
         text = _text(row, columns)
     else:
@@ -123,6 +123,10 @@ def trees(rows: Iterable[tuple[str, Row | Unreadable]], columns: ColumnMap) -> I
         text = columns.content[0]
         listed = [{"role": turn.get("role"), "content": turn.get(text)} for turn in turns]
         yield tree, {**root, "messages": listed}
+
+
+def _date(value: Any) -> str | None:
+    return value if isinstance(value, str) else value.isoformat() if isinstance(value, date) else None
 
 
 def _rank(row: Row) -> float:

@@ -102,10 +102,9 @@ class HuggingFaceCollector:
         if not files:
             raise UserError(f"{root} holds no data file; expected one that ends in {', '.join(SUFFIXES)}")
         parts: list[Part] = []
-        for number, file in enumerate(files):
+        self._check_layout(files[0], columns)
+        for file in files:
             try:
-                if number == 0:
-                    self._check_layout(file, columns)
                 sizes = row_groups(file) if columns.form != "tree" else []
             except READ_ERRORS:
                 sizes = []  # read names the damage
@@ -117,7 +116,11 @@ class HuggingFaceCollector:
         return parts
 
     def _check_layout(self, file: Path, columns: ColumnMap) -> None:
-        found = column_names(file, MAX_ROW_BYTES)
+        """Refuse a data set that is another one; of a damaged file nothing can be told, and `read` names the damage."""
+        try:
+            found = column_names(file, MAX_ROW_BYTES)
+        except READ_ERRORS:
+            return
         if found is not None and (missing := missing_columns(found, columns)):
             raise UserError(f"{file}: {_wrong_layout(found, missing, columns)}")
 
