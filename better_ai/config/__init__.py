@@ -1,6 +1,7 @@
 """Configuration: schemas, presets, recipes and overrides."""
 
 from better_ai.config.data import DataConfig, DataSource, FolderSource, StdlibSource
+from better_ai.config.data_recipe import DataRecipe, load_data_recipe
 from better_ai.config.model import ModelConfig, MoEConfig
 from better_ai.config.presets import MODEL_PRESETS, model_preset
 from better_ai.config.recipe import Recipe, load_recipe
@@ -22,6 +23,7 @@ __all__ = [
     "AdamWConfig",
     "Config",
     "DataConfig",
+    "DataRecipe",
     "DataSource",
     "EvaluateConfig",
     "FolderSource",
@@ -39,6 +41,7 @@ __all__ = [
     "TasksConfig",
     "TokenizerConfig",
     "TrainingConfig",
+    "load_data_recipe",
     "load_recipe",
     "model_preset",
 ]

@@ -4,14 +4,15 @@ from pathlib import Path
 
 from better_ai.artifacts import Manifest, write_json
 from better_ai.config import Recipe
+from better_ai.pipeline.data_job import DATA
 from better_ai.pipeline.run import run_stages
 from better_ai.pipeline.stage import Progress, Stage
-from better_ai.pipeline.stages import data, evaluate, pretrain, report, rl, sft, tasks, tokenizer
+from better_ai.pipeline.stages import evaluate, pretrain, report, rl, sft, tasks, tokenizer
 from better_ai.pipeline.summary import SUMMARY, summarize
 
 # Tasks come before the long stages: where the jail cannot be had, a run ends within seconds and not after minutes.
 STAGES = (
-    Stage("data", lambda recipe: {"data": recipe.data}, (), data.work, seeded=False),
+    DATA,
     Stage("tokenizer", lambda recipe: {"tokenizer": recipe.tokenizer}, ("data",), tokenizer.work, seeded=False),
     Stage("tasks", lambda recipe: {"tasks": recipe.tasks, "sandbox": recipe.sandbox}, (), tasks.work),
     Stage("pretrain", lambda recipe: {"pretrain": recipe.pretrain}, ("data", "tokenizer"), pretrain.work),

@@ -1,0 +1,22 @@
+"""A corpus by itself: the main job's first stage, run from a data recipe."""
+
+from pathlib import Path
+from typing import cast
+
+from better_ai.artifacts import Manifest
+from better_ai.config import DataRecipe, Recipe
+from better_ai.pipeline.run import run_stages
+from better_ai.pipeline.stage import Progress, Stage
+from better_ai.pipeline.stages import data
+
+DATA = Stage("data", lambda recipe: {"data": recipe.data}, (), data.work, seeded=False)
+
+
+def run_data_recipe(recipe: DataRecipe, runs: Path, *, progress: Progress | None = None) -> Manifest:
+    """Build the corpus of a recipe in `runs/<name>/data`; a finished one is found and an interrupted one goes on.
+
+    Raises UserError when too little is left of the sources, ArtifactError for a locked or damaged run folder.
+    """
+    # The runner and this stage read nothing of a recipe but what a data recipe has as well.
+    manifests = run_stages(cast(Recipe, recipe), [DATA], runs, progress=progress)
+    return manifests[DATA.name]
