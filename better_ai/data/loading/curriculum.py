@@ -89,10 +89,11 @@ class CurriculumRows:
         if place >= self.pacing.rows:
             after = place - self.pacing.rows
             return int(self._after.numbers(after, after + 1)[0])
-        # The available rows are those whose rank does not exceed the share, and at least the easiest.
-        available = max(1, int(np.searchsorted(self._sorted_ranks, share_available(self.pacing, place), side="right")))
+        # Available are rows whose rank does not exceed the share, and at least the easiest.
+        share = max(share_available(self.pacing, place), self._sorted_ranks[0])
+        available = np.searchsorted(self._sorted_ranks, share, side="right")
         drawn = np.random.SeedSequence((self.seed, place)).generate_state(1, np.uint64)[0]
-        return int(self._easiest_first[int(drawn) % available])
+        return int(self._easiest_first[int(drawn) % int(available)])
 
     def metrics(self) -> dict[str, float]:
         """The share available now, and the mean difficulty (as a rank, 0..1) of the rows made last."""
