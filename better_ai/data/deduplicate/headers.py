@@ -11,7 +11,7 @@ import re
 from better_ai.data.languages import LANGUAGES
 
 _COMMENTS = {language.name: (language.line_comments, language.block_comments) for language in LANGUAGES}
-_FIRST_LINE = re.compile(r"#!|<[?!%]|\ufeff|.*coding[:=]")
+_FIRST_LINE = re.compile(r"#!|<[?%]|<!(?!--)|\ufeff|.*coding[:=]")
 _DIRECTIVE = re.compile(
     r"^\W*(go:|\+build|cython|distutils|frozen_string_literal|eslint|jshint|jslint|prettier|ts-|type:|mypy:|ruff:|pylint"
     r"|flake8|isort:|noqa|pragma|vim:|swift-tools-version|syntax=|escape=|check=|clang-format|sourceMappingURL"

@@ -78,7 +78,9 @@ def open_indexes(config: DeduplicationConfig) -> tuple[list[Path], list[str]]:
     for name in config.against:
         index = Path(name)
         record = read_json(index / INDEX_FILE)
-        _check_settings(index, record.get("settings", {}), signature_settings(config))
+        if not isinstance(record, dict) or not {"settings", "shards", "files"} <= set(record):
+            raise ArtifactError(f"{index / INDEX_FILE} is not an index; build it again or leave it out of `against`")
+        _check_settings(index, record["settings"], signature_settings(config))
         missing = [file for file in record["files"] if not (index / file).is_file()]
         if missing:
             raise ArtifactError(f"the index {index} lacks {missing[0]}; build it again or leave it out of `against`")
