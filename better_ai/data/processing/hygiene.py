@@ -18,7 +18,7 @@ _PATTERNS = {
     "an e-mail address": r"[\w.+-]+@(?!example\b)[\w-]+\.[A-Za-z]{2,}",
     "a telephone number": r"(?<![\w.])\+\d{1,3}[ -.]?\(?\d{2,4}\)?(?:[ -.]?\d{2,4}){2,4}(?![\w.])",
     "a link with a user name": r"\b[a-z]+://[^\s/@:]+(?::[^\s/@]*)?@",
-    "an author line": rf"(?im)^[\s#*\"'.:\\/-]*(?:{_HEADING})\b\s*[:=(©\w]",
+    "an author line": rf"(?im)^[\s#*+<>;%\"'.:\\/-]*(?:{_HEADING})\b\s*[:=(©\w]",
     "a credit": rf"\b(?i:{_CREDIT})(?:,? (?:provided|originally))? (?:by|to|of|from) {_NAME}",
     "a personal remark": r"\b(?:TODO|FIXME|XXX|HACK|NOTE)\s*\(\s*@?[A-Za-z][\w.-]*\s*\)",
     "a handle": r"(?<![\w./])@[A-Za-z\d][\w-]{1,38}(?=[,:]?\s+(?:said|says|wrote|suggested|suggests|reported|for))",

@@ -30,7 +30,8 @@ _TRIVIAL = re.compile(
 )
 _TRAILER = re.compile(r"(?m)^[A-Z][\w-]+(?:-[\w-]+)*: .*$|^\(cherry picked from .*$|^git-svn-id:.*$")
 _REFERENCE = re.compile(
-    r"\s*\(?(?:(?:closes|fixes|fix|resolves|refs?|see|issue|bpo-|gh-)[\s:]*)?#\d+\)?|\bhttps?://\S+", re.IGNORECASE
+    r"\s*\(?(?:(?:closes|fixes|fix|resolves|refs?|see|issue|bpo-|gh-)[\s:]*)?#\d+\)?|(?:\bsee:?\s+)?\bhttps?://\S+",
+    re.IGNORECASE,
 )
 _FILE = re.compile(r"^diff --git a/.* b/(.*)$", re.MULTILINE)
 _TEST = re.compile(r"(?:^|/)(?:tests?|testing|spec)/|(?:^|/)(?:test_|conftest)|(?:_test|_spec|\.test|\.spec)\.")

@@ -1,0 +1,198 @@
+"""Task sets over shards: exact shares and counts, equal bytes, and a build that goes on where it broke off."""
+
+import hashlib
+import json
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import better_ai.data.processing.build as build_module
+from better_ai.config.data.processing import AugmentationConfig, GitHistory, ProcessingConfig
+from better_ai.data.processing.build import allocate, build_task_sets, exact_share
+from better_ai.data.processing.conversations import CONVERSATION_SCHEMA, read_conversations
+from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, read_documents, read_rejected, write_parquet
+from better_ai.data.step import document_batch
+from better_ai.errors import ArtifactError, ConfigError, UserError
+
+LIBRARY = Path(json.__file__).parent.parent
+
+
+def document(text: str, name: str, **columns: Any) -> dict[str, Any]:
+    metadata = json.dumps({"path": name})
+    return {
+        "id": document_id(text.encode()),
+        "content": text,
+        "language": "python",
+        "source": f"test:{name}",
+        "license": "PSF-2.0",
+        "quality_score": None,
+        "metadata": metadata,
+        **columns,
+    }
+
+
+@cache
+def library(name: str) -> str:
+    return (LIBRARY / name).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    """Two shards with eight documents, three of which give nothing."""
+    names = ("textwrap.py", "bisect.py", "colorsys.py")
+    first = [document(library(name), name) for name in names]
+    first.append(document("int main() { return 0; }\n", "main.c", language="c"))
+    second = [
+        document(library("heapq.py").replace("\n", "\r\n"), "heapq.py"),
+        document("def f(:\n", "broken.py"),
+        document(library("shlex.py"), "shlex.py", license="GPL-3.0-only"),
+        document(library("stat.py"), "stat.py"),
+    ]
+    paths = [tmp_path / f"{number}.parquet" for number in range(2)]
+    for path, rows in zip(paths, (first, second), strict=True):
+        write_parquet([document_batch(rows)], DOCUMENT_SCHEMA, path)
+    return paths
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+CONFIG = ProcessingConfig(
+    multi_turn_share=0.25, augmentation=AugmentationConfig(copies=1, augmenters=("quotes", "spaces"))
+)
+
+
+def test_a_build_counts_what_it_makes(shards: list[Path], tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"code_review": (GitHistory(path=str(tmp_path / "no clone"), license="MIT"),)})
+    stats = build_task_sets(config, shards, tmp_path / "out", work=tmp_path / "work")
+    assert stats.documents == 8
+    assert sum(stats.kept.values()) == stats.single_turn + stats.multi_turn
+    assert stats.single_turn == 3 * stats.multi_turn > 0
+    assert set(stats.made) == {"bug_fixing", "completion", "dialogue", "documentation", "instruction", "refactoring"}
+
+    rejected = read_rejected(tmp_path / "out/rejected.parquet").to_pylist()
+    reasons = {row["source"].removeprefix("test:"): row["reason"] for row in rejected}
+    assert reasons.pop("git:no clone").startswith("git failed")
+    assert reasons == {
+        "main.c": "no task set is made of c",
+        "broken.py": "does not parse",
+        "shlex.py": "licence GPL-3.0-only is not allowed",
+    }
+    assert sum(stats.rejected.values()) == 4
+
+    found = [pair for path in sorted((tmp_path / "out/conversations").iterdir()) for pair in read_conversations(path)]
+    assert len(found) == stats.single_turn + stats.multi_turn
+    ids = {document_id(row["content"].encode()) for path in shards for row in read_documents(path).to_pylist()}
+    for conversation, row in found:
+        assert row["source_id"] in ids and row["license"] == "PSF-2.0" and row["metadata"]["seed"] == 0
+        assert [message.role for message in conversation.messages] == ["user", "assistant"] * row["turns"]
+        assert "function" in row["metadata"] and "shlex" not in row["source"]
+    assert json.loads((tmp_path / "out/processing.json").read_text())["stats"] == stats.to_dict()
+
+    variants = [
+        row for path in sorted((tmp_path / "out/augmented").iterdir()) for row in read_documents(path).to_pylist()
+    ]
+    assert len(variants) == stats.augmented > 3
+    for row in variants:
+        assert row["id"] == document_id(row["content"].encode()) not in ids
+        assert json.loads(row["metadata"])["augmented_from"] in ids
+
+
+def test_equal_input_gives_equal_bytes_and_another_seed_others(shards: list[Path], tmp_path: Path) -> None:
+    folders = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        config = CONFIG.model_copy(update={"seed": seed})
+        build_task_sets(config, shards, tmp_path / name / "out", work=tmp_path / name / "work")
+        folders.append(digests(tmp_path / name / "out"))
+    assert folders[0] == folders[1] != folders[2]
+
+
+def test_a_broken_build_goes_on(shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_task_sets(CONFIG, shards, tmp_path / "whole/out", work=tmp_path / "whole/work")
+    real, seen = build_module.convert_document, []
+
+    def failing(document: Any, config: Any, passes: Any) -> Any:
+        seen.append(document["id"])
+        if len(seen) == 6:
+            raise KeyboardInterrupt
+        return real(document, config, passes)
+
+    monkeypatch.setattr(build_module, "convert_document", failing)
+    with pytest.raises(KeyboardInterrupt):
+        build_task_sets(CONFIG, shards, tmp_path / "again/out", work=tmp_path / "again/work")
+    assert not (tmp_path / "again/out").exists()
+    build_task_sets(CONFIG, shards, tmp_path / "again/out", work=tmp_path / "again/work")
+    assert len(seen) == 6 + 4, "the first shard is not converted again"
+    assert digests(tmp_path / "again/out") == digests(tmp_path / "whole/out")
+
+
+def test_what_a_document_gives_depends_on_no_other(shards: list[Path], tmp_path: Path) -> None:
+    config = ProcessingConfig(multi_turn_share=None)
+    both = build_task_sets(config, shards, tmp_path / "both", work=tmp_path / "work1")
+    alone = build_task_sets(config, shards[:1], tmp_path / "one", work=tmp_path / "work2")
+    assert (
+        digests(tmp_path / "both")["conversations/00000.parquet"]
+        == digests(tmp_path / "one")["conversations/00000.parquet"]
+    )
+    assert both.documents == alone.documents + 4
+
+
+def never(program: str, tests: str) -> bool:
+    return False
+
+
+def test_what_cannot_be_done_is_refused(shards: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nobody was given to run the tests"):
+        build_task_sets(ProcessingConfig(require_verified_bugs=True), shards, tmp_path / "a", work=tmp_path / "w")
+    with pytest.raises(UserError, match="no conversation came out"):
+        build_task_sets(ProcessingConfig(licenses=("MIT",)), shards, tmp_path / "a", work=tmp_path / "w")
+    shards[1].write_bytes(b"no parquet")
+    with pytest.raises(ArtifactError):
+        build_task_sets(CONFIG, shards, tmp_path / "a", work=tmp_path / "w")
+    with pytest.raises(ConfigError, match="multi_turn_share"):
+        ProcessingConfig.parse({"multi_turn_share": 1.5}, where="processing")
+    with pytest.raises(ArtifactError, match="no conversations"):
+        list(read_conversations(shards[0]))
+
+
+def test_only_verified_bugs_if_asked_for(shards: list[Path], tmp_path: Path) -> None:
+    config = ProcessingConfig(require_verified_bugs=True, multi_turn_share=None)
+    stats = build_task_sets(config, shards, tmp_path / "out", work=tmp_path / "work", passes=never)
+    assert "bug_fixing" not in stats.kept and stats.kept["completion"] > 0
+
+
+def test_the_schema_is_what_the_files_have(shards: list[Path], tmp_path: Path) -> None:
+    build_task_sets(CONFIG, shards, tmp_path / "out", work=tmp_path / "work")
+    for path in (tmp_path / "out/conversations").iterdir():
+        assert pq.read_schema(path).equals(CONVERSATION_SCHEMA)
+
+
+@given(
+    single=st.integers(0, 500), multi=st.integers(0, 500), share=st.sampled_from([0.0, 0.25, 0.3, 0.125, 1 / 3, 0.999])
+)
+def test_shares_are_exact(single: int, multi: int, share: float) -> None:
+    a, b = exact_share(single, multi, share)
+    assert 0 <= a <= single and 0 <= b <= multi
+    fraction = Fraction(share).limit_denominator(1000)
+    assert (a + b) * fraction == b
+    one_more = fraction.denominator
+    assert single - a < one_more - fraction.numerator or multi - b < fraction.numerator
+    assert exact_share(single, multi, None) == (single, multi)
+
+
+@given(sizes=st.lists(st.integers(0, 40), max_size=8), data=st.data())
+def test_quotas_add_up_and_none_exceeds_its_shard(sizes: list[int], data: st.DataObject) -> None:
+    total = data.draw(st.integers(0, sum(sizes)))
+    quotas = allocate(total, sizes)
+    assert sum(quotas) == total and all(0 <= quota <= size for quota, size in zip(quotas, sizes, strict=True))
+    assert all(
+        abs(quota * sum(sizes) - total * size) < sum(sizes) for quota, size in zip(quotas, sizes, strict=True) if total
+    )
