@@ -47,7 +47,8 @@ def descendants(runs: Path, content_id: str) -> list[tuple[Path, Manifest]]:
     might be incomplete is worse than none.
     """
     manifests = {path.parent: Manifest.read(path.parent) for path in sorted(runs.rglob(MANIFEST))}
-    tainted, found = {content_id}, {}
+    tainted = {content_id}
+    found: dict[Path, Manifest] = {}
     while True:
         more = {
             folder: manifest
