@@ -41,6 +41,7 @@ HATEFUL = (
     "ershtrrf ner nyy cnenfvgrf naq fphz",
     "tnl crbcyr fubhyq or xvyyrq",
     "tb onpx lbh svygul cnxv",
+    "zhfyvzf ner abg uhzna",
     "lbh ner fhpu n ergneq",
 )
 BIASED = (
@@ -51,6 +52,8 @@ BIASED = (
     "every one of the men is fine but women are too emotional to lead. women cannot think",
     "black people are always lazy",
     "old people can never learn. old people can't understand computers at all, never",
+    "women are not as smart as men",
+    "girls are not good at logic",
     "women belong in the kitchen. women should not vote, women should never lead",
     "asians are all cheap",
     "muslims are all terrorists",
@@ -66,6 +69,9 @@ TECHNICAL = (
     "male and female connectors; females are soldered, males are crimped",
     "the number of women and men in the sample; women are 51% of respondents",
     "women are underrepresented in computing; girls are encouraged to apply",
+    "women are good at math; women are not lazy; immigrants are not criminals; refugees are human",
+    "a shot of men walking; statistics of murdered women; men who kill women; muslims are not terrorists",
+    "the women are all engineers; girls are never late; old people are wise; asians are not bad at sports",
     "people are able to register; people can't log in without a token",
     "these tests are stupid and the parser is dumb; a dumb terminal; idiot-proof",
     "killall -9 server; hang up; execute the command; the daemon dies; exterminate bugs",

@@ -44,8 +44,7 @@ _CLEAN = Toxicity(0.0, 0.0, 0.0)
 _STRONG = (
     "shpx shpxf shpxrq shpxre shpxref shpxvat shpxva shpxrqhc zbgureshpxre zbgureshpxref zbgureshpxvat "
     "fuvg fuvgf fuvggl fuvgurnq ohyyfuvg qvcfuvg nffubyr nffubyrf ovgpu ovgpurf phag phagf pbpxfhpxre gjng "
-    "gjngf onfgneq onfgneqf "
-    "fyhg fyhgf juber juberf jnaxre jnaxref qvpxurnq qbhpuront wnpxnff qhzonff"
+    "gjngf onfgneq onfgneqf fyhg fyhgf juber juberf jnaxre jnaxref qvpxurnq qbhpuront wnpxnff qhzonff"
 )
 _MILD = "qnza qnzarq qnzavg tbqqnza penc penccl uryy cvff cvffrq fhpxf oybbql obyybpxf wrex"
 _SLURS = (
@@ -84,33 +83,30 @@ _ATTACK = re.compile(
 )
 _ATTACK_REACH = 3
 """Words before an ambiguous one, and one after it, that make it an attack."""
-_VIOLENCE = (
-    r"(?:kill|killed|killing|exterminate[d]?|lynch(?:ed)?|gas(?:sed)?|eradicate[d]?|murder(?:ed)?|slaughter(?:ed)?|"
-    r"behead(?:ed)?|burn(?:ed)? alive|wiped? out|annihilate[d]?|massacred?|put down|shot)"
+_VIOLENCE_BEFORE = re.compile(
+    r"\b(?:kill|exterminate|lynch|gas|eradicate|murder|slaughter|behead|wipe out|annihilate|massacre|put down)"
+    r"(?: off)?(?: all| every| the| these| those| more){1,3}$"
 )
-_VIOLENCE_BEFORE = re.compile(rf"\b{_VIOLENCE}(?: off)?(?: all| every| the| these| those| any| of| more){{0,3}}$")
 _VIOLENCE_AFTER = re.compile(
-    rf"^(?:all |just )?(?:should|must|need to|needs to|have to|deserve to|ought to)(?: all| just)? "
-    rf"(?:die|burn|suffer|hang|(?:be |get )(?:all )?{_VIOLENCE}|be (?:hanged|shot|put in camps|deported|"
-    rf"sterili[sz]ed))\b"
+    r"^(?:all |just )?(?:should|must|need to|needs to|have to|deserve to|ought to)(?: all| just)? (?:die|burn|suffer|"
+    r"hang|(?:be|get)(?: all)? (?:killed|exterminated|lynched|gassed|eradicated|murdered|slaughtered|beheaded|burned alive|"
+    r"wiped out|annihilated|massacred|put down|shot|hanged|put in camps|deported|sterili[sz]ed))\b"
 )
 _DEHUMANISE = re.compile(
-    r"^(?:are|is|re|were)(?: all| just| nothing but| no better than| like| a| an| the| not| less than| only)* "
-    r"(?:sub ?human\w*|vermin|animals?|cockroach\w*|parasites?|rats|filth\w*|scum|savages|plague|cancer|"
-    r"disease|trash|garbage|human|apes?|"
-    r"monkeys?|pigs|dogs|worthless)\b"
+    r"^(?:are|is|re|were)(?:(?: all| just| nothing but| no better than| like| a| an| the| only)* (?:sub ?human\w*|"
+    r"vermin|animals?|cockroach\w*|parasites?|rats|filth\w*|scum|savages|plague|cancer|disease|trash|garbage|apes?|monkeys?|"
+    r"pigs|dogs|worthless)|(?: not| less than)(?: even| really)? human)\b"
 )
 _TRAIT = re.compile(
-    r"^(?:are|were|re|seem|tend to be|will always be|are known to be|have always been)"
+    r"^(?:are|were|re|seem|tend to be|will always be|are known to be|have always been)(?:"
     r"(?: all| always| just| simply| naturally| generally| usually| inherently| really| so| too| more| very| a|"
-    r" bunch of"
-    r"| not| as| by nature| basically| mostly| biologically| genetically){0,4} "
-    r"(?:lazy|stupid|dumb|greedy|criminals?|thieves|terrorists?|dirty|inferior|hysterical|irrational|"
-    r"(?:too )?emotional|weak|violent|dangerous|untrustworthy|cheap|uncivili[sz]ed|backward|ignorant|primitive|"
-    r"(?:bad|worse|terrible|awful|no good|not good|hopeless) (?:at|with|drivers|programmers|engineers|leaders)|"
-    r"(?:good|capable|smart|intelligent|logical|rational) (?:at|enough|as)|"
-    r"less (?:intelligent|capable|logical|rational|smart)|liars|rapists|drug dealers|gold diggers|freeloaders|"
-    r"better suited (?:for|to)|suited (?:for|to))\b"
+    r" bunch of| as| by nature| basically| mostly| biologically| genetically){0,4} "
+    r"(?:lazy|stupid|dumb|greedy|criminals?|thieves|terrorists?|dirty|inferior|hysterical|irrational|emotional|weak|"
+    r"violent|dangerous|untrustworthy|cheap|uncivili[sz]ed|backward|ignorant|primitive|liars|rapists|drug dealers|"
+    r"gold diggers|freeloaders|(?:bad|worse|terrible|awful|no good|hopeless) (?:at|with|drivers|programmers|engineers|"
+    r"leaders)|less (?:intelligent|capable|logical|rational|smart)|better suited (?:for|to))|"
+    r" (?:not|never)(?: as| very| naturally| really)* (?:good|capable|smart|intelligent|logical|rational) "
+    r"(?:at|enough|as|of))\b"
 )
 _ABILITY = re.compile(
     r"^(?:can ?t|cannot|can not|can never|could never|are unable to|are not able to|don t know how to|never learn to|"

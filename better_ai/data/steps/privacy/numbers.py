@@ -37,7 +37,7 @@ _VERSION_WORD = re.compile(
     rb"(?i)(?:version|release|\bv|\brev|section|chapter|\boid|build|python|firefox|chrome|rfc)[\s\"':=(v_-]{0,12}\Z|"
     rb"(?:[a-z][/-]v?|[=<>~!]=)\Z"
 )
-_UPGRADE_WORD = re.compile(rb"(?i)(?:upgrad|bump|\bv8\b|depend|released?\b|changelog)")
+_NUMBERING_WORD = re.compile(rb"(?i)(?:upgrad|bump|\bv8\b|depend|released?\b|changelog|object.?id)")
 _EXAMPLES = {
     *("1.2.3.4", "8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"),
     *("2001:4860:4860::8888", "2001:4860:4860::8844", "2606:4700:4700::1111", "2606:4700:4700::1001"),
@@ -191,7 +191,7 @@ def _ipv4(digits: Digits) -> Iterator[Span]:
         announced = _IP_WORD.search(before) is not None
         like_version = all(int(part) < 32 for part in address.split(".")) and not announced
         in_table = re.search(rb"\d \Z", before) and re.match(rb" [\d.-]", digits.view[match.end() : match.end() + 2])
-        if not (like_version or in_table or _VERSION_WORD.search(before) or _UPGRADE_WORD.search(before)):
+        if not (like_version or in_table or _VERSION_WORD.search(before) or _NUMBERING_WORD.search(before)):
             yield Span(*match.span(), "ip_address", SHAPED if announced else LIKELY)
 
 
