@@ -10,7 +10,7 @@ from better_ai.data.languages import BY_NAME
 from better_ai.data.schema import document_id
 from better_ai.data.step import Stepped, document_batch, run_step
 from better_ai.data.steps import language
-from better_ai.data.steps.language import _FROM_MAGIKA
+from better_ai.data.steps.language import _FROM_MAGIKA, TAGS
 
 PYTHON = "import os\n\n\nclass A:\n    def f(self, x: int) -> int:\n        return os.getpid() + x\n" * 3
 RUST = (
@@ -35,7 +35,16 @@ def test_content_tells_the_language_of_unnamed_files() -> None:
     rows = _rows(("unknown", PYTHON), ("unknown", RUST), ("text", PYTHON), ("unknown", ""))
     assert _languages(LanguageConfig(), rows) == ["python", "rust", "text", "unknown"]
     assert _languages(LanguageConfig(recognise="always"), rows) == ["python", "rust", "python", "unknown"]
-    assert _languages(LanguageConfig(min_confidence=1), rows) == ["unknown", "unknown", "text", "unknown"]
+
+
+def test_an_unsure_model_changes_nothing() -> None:
+    rows = _rows(("unknown", "?"), ("text", "x"))
+    told = {"language": "python", "confidence": 0.6, "natural": "de", "natural_confidence": 0.6}
+    tags = pa.RecordBatch.from_pylist([told, told], TAGS)
+    sure = language(LanguageConfig(min_confidence=0.6, natural=("de",))).judge(rows, tags).kept
+    assert sure.column("language").to_pylist() == ["python", "python"]
+    unsure = language(LanguageConfig(min_confidence=0.7, natural=("en",))).judge(rows, tags).kept
+    assert unsure.column("language").to_pylist() == ["unknown", "text"]
 
 
 def test_the_models_names_are_translated_to_ours() -> None:
