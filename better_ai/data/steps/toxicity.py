@@ -89,7 +89,8 @@ _VIOLENCE_BEFORE = re.compile(
 )
 _VIOLENCE_AFTER = re.compile(
     r"^(?:all |just )?(?:should|must|need to|needs to|have to|deserve to|ought to)(?: all| just)? (?:die|burn|suffer|"
-    r"hang|(?:be|get)(?: all)? (?:killed|exterminated|lynched|gassed|eradicated|murdered|slaughtered|beheaded|burned alive|"
+    r"hang|(?:be|get)(?: all)? (?:killed|exterminated|lynched|gassed|eradicated|murdered|"
+    r"slaughtered|beheaded|burned alive|"
     r"wiped out|annihilated|massacred|put down|shot|hanged|put in camps|deported|sterili[sz]ed))\b"
 )
 _DEHUMANISE = re.compile(
