@@ -18,13 +18,14 @@ from better_ai.data.collectors.dataset_maps import closest_map, map_of
 from better_ai.data.collectors.huggingface import HuggingFaceCollector, StreamLost
 from better_ai.data.collectors.tabular import READ_ERRORS, SUFFIXES, column_names, data_files
 from better_ai.data.html import fenced_blocks
-from better_ai.data.languages import BY_NAME
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, document_id, write_parquet
 from better_ai.data.step import Reject, document_batch, rejected_batch
 from better_ai.errors import UserError
 
 CURSOR = "cursor.json"
 MAX_DOCUMENT_BYTES = 4_000_000
+PROSE = ("text", "markdown")
+"""Languages whose white space is tidied; every other text may be code, or is."""
 SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test"}
 """Words in a file's path that say which split it belongs to."""
 
@@ -281,8 +282,7 @@ def _write_shard(
 
 def _annotated(document: Any) -> dict[str, Any]:
     """The document with tidy white space, and counts and licence in its metadata."""
-    is_code = getattr(BY_NAME.get(document["language"]), "kind", "prose") in ("code", "data", "markup")
-    is_prose = not is_code or document["language"] == "markdown"
+    is_prose = document["language"] in PROSE
     content = tidy(document["content"]) if is_prose else document["content"]
     metadata = {
         **json.loads(document["metadata"]),

@@ -1,5 +1,6 @@
 """Pages come out of archives that are cut off, damaged, packed to burst or wrong about themselves."""
 
+import contextlib
 import gzip
 import random
 import zlib
@@ -164,17 +165,15 @@ def test_fuzzed_archives(seed: int, tmp_path: Path) -> None:
 def test_missing_paths_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither a file nor a folder"):
         collected(WarcSource(paths=(str(tmp_path / "gone"),)))
-    with pytest.raises(UserError, match="no .warc"):
+    with pytest.raises(UserError, match=r"no \.warc"):
         collected(WarcSource(paths=(str(tmp_path),)))
 
 
 @given(st.binary(max_size=400), st.text(max_size=40), st.sampled_from(["text/html", "text/plain", "", "x"]))
 def test_no_page_is_an_error(payload: bytes, content_type: str, media: str) -> None:
-    try:
+    with contextlib.suppress(Unreadable):
         page_text(payload, media, media_type(content_type)[1], main_content=True)
         unpack(payload, "gzip", 100)
-    except Unreadable:
-        pass
 
 
 def test_character_sets() -> None:

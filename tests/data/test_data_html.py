@@ -15,7 +15,8 @@ PAGE = """<html><head><title> A
     return <span>1</span> &lt; 2
 
 <span>}}</span>
-</code></pre><p>Another paragraph that says enough to be one.</p><ul><li>one<li>two</ul>{end}<footer>foot</footer></body></html>"""
+</code></pre><p>Another paragraph that says enough to be one.</p>
+<ul><li>one<li>two</ul>{end}<footer>foot</footer></body></html>"""
 CODE = "def f():\n\n    return 1 < 2\n\n}"
 
 
@@ -63,8 +64,8 @@ def test_code_is_exact(code: str) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["<pre>", "</pre>", "<code>", "</code>", "<h1>", "</h1>", "<main>", "<td class=linenos>", "<!--",
-                         "-->", "\ue000o", "\ue000", "```", "x", "\n", "&lt", "\ud800", "\0", "<pre", "<article>",
+        st.sampled_from(["<pre>", "</pre>", "<code>", "</code>", "<h1>", "</h1>", "<main>", "<!--",
+                         "<td class=linenos>", "-->", "\ue000o", "\ue000", "```", "x", "\n", "&lt", "\ud800", "\0", "<pre", "<article>",
                          "</p>", "<br>", "<svg>", "<template>"])
     )
 )  # fmt: skip

@@ -130,7 +130,10 @@ class Fetcher:
             except Passing as problem:
                 raise Unreadable(f"{problem}, after {self.config.attempts} attempts") from None
             if status in (301, 302, 303, 307, 308) and headers.get("location"):
-                address = urldefrag(urljoin(address, headers["location"])).url
+                try:
+                    address = urldefrag(urljoin(address, headers["location"])).url
+                except ValueError:
+                    return Answer(address, b"", problem="redirect to a malformed address")
                 continue
             if status != 200:
                 return Answer(address, b"", problem=f"status {status}")
