@@ -55,7 +55,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "code-ultra-feedback": {
         "id": 1, "instruction": "Do it.", "preference": "readability",
         "responses": [{"model": "a", "response": "Bad."}, {"model": "b", "response": "Done."}],
-        "annotations": [{"model": "b", "rating": "5", "rationale": "r"}, {"model": "a", "rating": "1", "rationale": "r"}],
+        "annotations": [{"model": "b", "rating": "5", "rationale": "r"},
+                        {"model": "a", "rating": "1", "rationale": "r"}],
     },
     "rlvr-code": {
         "messages": [{"role": "user", "content": "Do it."}], "ground_truth": ["assert f(1) == 1"], "dataset": "code",
@@ -215,10 +216,9 @@ def test_arrow_files_and_many_row_groups(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_row_group_that_would_not_fit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "a.parquet", [{"text": "x" * 100_000}, {"text": "y"}], row_group_size=1)
     monkeypatch.setattr(tabular, "MAX_GROUP_BYTES", 10_000)
-    pq.write_table(pa.table({"text": ["z" * 20_000, "y"]}), tmp_path / "a.parquet", row_group_size=1, compression="none",
-                   use_dictionary=False)  # fmt: skip
+    table = pa.table({"text": ["z" * 20_000, "y"]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=1, use_dictionary=False)
     documents, [(_, reason)] = collected(HuggingFaceSource(id="x/y", text="text", path=str(tmp_path)))
     assert [document["content"] for document in documents] == ["y"] and "more than 10000" in reason
 

@@ -77,16 +77,19 @@ def test_killed_anywhere_it_ends_with_the_same_bytes(
     preprocess([request], tmp_path / "undisturbed", shard_size=30)
     left = calls
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("write_parquet", "write_json"):
 
-            def killing(*arguments: Any, plain: Any = getattr(module, name)) -> None:
+        def killing(plain: Any) -> Any:
+            def write(*arguments: Any) -> None:
                 nonlocal left
                 left -= 1
                 if left < 0:
                     raise Killed
                 plain(*arguments)
 
-            patch.setattr(module, name, killing)
+            return write
+
+        for name in ("write_parquet", "write_json"):
+            patch.setattr(module, name, killing(getattr(module, name)))
         with pytest.raises(Killed):
             preprocess([request], tmp_path / "out", shard_size=30)
     assert one(preprocess([request], tmp_path / "out", shard_size=30)).documents == 100
