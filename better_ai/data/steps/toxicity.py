@@ -95,7 +95,8 @@ _VIOLENCE_AFTER = re.compile(
 )
 _DEHUMANISE = re.compile(
     r"^(?:are|is|re|were)(?:(?: all| just| nothing but| no better than| like| a| an| the| only)* (?:sub ?human\w*|"
-    r"vermin|animals?|cockroach\w*|parasites?|rats|filth\w*|scum|savages|plague|cancer|disease|trash|garbage|apes?|monkeys?|"
+    r"vermin|animals?|cockroach\w*|parasites?|rats|filth\w*|scum|savages|plague|cancer|disease|trash|garbage|"
+    r"apes?|monkeys?|"
     r"pigs|dogs|worthless)|(?: not| less than)(?: even| really)? human)\b"
 )
 _TRAIT = re.compile(

@@ -35,7 +35,8 @@ _PLACEHOLDER = re.compile(
 _COMMON = re.compile(
     rb"(?:my|the|a|db|test|some|very|super|top|new|old|bad|wrong|user|admin|root|default|null|none|true|false)?[-_.]?"
     rb"(?:p[a4@]s{1,2}(?:w[o0]?r?d|phrase)?|pwd|pw|secret|token|key|user(?:name)?|admin|root|guest|test(?:ing)?|demo|"
-    rb"hunter|letmein|qwerty\w*|postgres|mysql|redis|rabbitmq|minio\w*|default|value)[-_.]?(?:word|key|token|\d{0,4}|[!#]+)"
+    rb"hunter|letmein|qwerty\w*|postgres|mysql|redis|rabbitmq|minio\w*|default|value)[-_.]?(?:word|key|token|"
+    rb"\d{0,4}|[!#]+)"
 )
 _NAME = re.compile(rb"arn:|[a-z]+://|(?i:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12})\Z")
 """An Amazon resource name, a URL, or a UUID: says where something is, far more often than it opens it."""

@@ -23,7 +23,8 @@ _NO_MAILBOX = re.compile(rb"//(?:[^\s/@\"']{0,62}:)?\Z|[%$&]\Z")
 _DOMAIN = re.compile(rb"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,8}([A-Za-z]{2,18})(?![A-Za-z0-9_(\[-])")
 _TOP_LEVEL = re.compile(
     r"[a-z]{2}|com|org|net|edu|gov|mil|int|info|biz|name|pro|aero|coop|museum|jobs|mobi|travel|tel|cat|asia|"
-    r"post|dev|app|cloud|online|site|tech|xyz|email|blog|shop|store|page|wiki|systems|solutions|software|digital|agency|technology|"
+    r"post|dev|app|cloud|online|site|tech|xyz|email|blog|shop|store|page|wiki|systems|solutions|software|"
+    r"digital|agency|technology|"
     r"network|world|live|life|space|team|group|company|today|engineering|academy|science|university|institute|"
     r"foundation|berlin|london|paris|tokyo|nyc|eco|bio|ngo|ong|law|health"
 )

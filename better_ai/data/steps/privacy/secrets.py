@@ -93,7 +93,8 @@ PATTERNS = (
     _pattern(
         "gitlab_token",
         "glpat- gldt- glptt- glrt- glcbt- glsoat- glft- glimt- glagent- gloas-",
-        r"gl(?:pat|dt|ptt|rt|cbt|soat|ft|imt|agent|oas)-(?P<random>[A-Za-z0-9_-]{20,300}(?:\.[a-z0-9]{2}\.[a-z0-9]{9})?)",
+        r"gl(?:pat|dt|ptt|rt|cbt|soat|ft|imt|agent|"
+        r"oas)-(?P<random>[A-Za-z0-9_-]{20,300}(?:\.[a-z0-9]{2}\.[a-z0-9]{9})?)",
     ),
     _pattern(
         "slack_token",
@@ -104,7 +105,8 @@ PATTERNS = (
     _pattern(
         "slack_webhook",
         "hooks.slack.com",
-        r"hooks\.slack\.com/(?:services|workflows)/(?P<secret>T[A-Z0-9]{7,12}/[A-Z0-9]{8,12}/(?P<random>[A-Za-z0-9]{18,48}))",
+        r"hooks\.slack\.com/(?:services|"
+        r"workflows)/(?P<secret>T[A-Z0-9]{7,12}/[A-Z0-9]{8,12}/(?P<random>[A-Za-z0-9]{18,48}))",
     ),
     _pattern(
         "stripe_key", "sk_live_ sk_test_ rk_live_ rk_test_", r"[sr]k_(?:live|test)_(?P<random>[A-Za-z0-9]{16,247})"
