@@ -19,7 +19,15 @@ from corpus_run import digests, run_build, write_modules
 
 from better_ai.artifacts import read_json
 from better_ai.config import DataConfig, FolderSource
-from better_ai.config.data import LicenseConfig, LocalExecutorConfig, QualityConfig, SizeConfig, SyntaxConfig
+from better_ai.config.data import (
+    CleaningConfig,
+    DeduplicationConfig,
+    LicenseConfig,
+    LocalExecutorConfig,
+    QualityConfig,
+    SizeConfig,
+    SyntaxConfig,
+)
 from better_ai.data import (
     CORPUS_FILE,
     DOCUMENT_SCHEMA,
@@ -34,6 +42,7 @@ from better_ai.data import (
 from better_ai.data.collectors import COLLECTORS, Part, files
 from better_ai.data.collectors.folder import FolderCollector
 from better_ai.data.corpus.report import reason_class
+from better_ai.data.deduplicate import INDEX_FOLDER
 from better_ai.data.engine import LocalExecutor, Phases
 from better_ai.data.step import Step, Stepped, rejected_batch
 from better_ai.data.steps import STEPS
@@ -255,6 +264,27 @@ def test_the_record_adds_up(sources: Path, tmp_path: Path) -> None:
     assert record["steps"][0]["rows"] == record["sources"][0]["collected"] == 91
     assert record["steps"][2] == {"type": "syntax", "rows": 91, "rejected": 1}
     assert "executor" not in record["config"]
+
+
+def test_documents_are_cleaned_before_anything_is_judged(sources: Path, tmp_path: Path) -> None:
+    (sources / "control.py").write_text('"""A module with a control character that no source file needs."""\n\nx = "\x01"\n')
+    settings = config(sources, cleaning=CleaningConfig(control_characters="reject"))
+    stats = build_corpus(settings, tmp_path / "out", work=tmp_path / "work")
+    assert stats.collected == 91 and stats.rejected["clean"] == 1
+    assert build_corpus(config(sources), tmp_path / "kept", work=tmp_path / "work").rejected.get("clean") is None
+
+
+def test_documents_of_an_earlier_build_are_not_taken_again(sources: Path, tmp_path: Path) -> None:
+    first = build_corpus(config(sources, write_index=True), tmp_path / "first", work=tmp_path / "work")
+    index = tmp_path / "first" / INDEX_FOLDER
+    assert index.is_dir()
+    write_modules(tmp_path / "more", 12, start=500)
+    against = DeduplicationConfig(against=(str(index),))
+    later = config(sources, tmp_path / "more", deduplicate=against)
+    stats = build_corpus(later, tmp_path / "later", work=tmp_path / "later-work")
+    fresh = build_corpus(config(tmp_path / "more"), tmp_path / "fresh", work=tmp_path / "fresh-work")
+    assert stats.collected == 102 and stats.kept == fresh.kept
+    assert first.kept > 60
 
 
 def test_classes_of_reasons() -> None:

@@ -11,6 +11,7 @@ from pydantic import (
     model_serializer,
 )
 
+from better_ai.config.data.cleaning import CleaningConfig
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.config.data.dumps import DumpSource
 from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig
@@ -29,12 +30,16 @@ class DataConfig(Config):
     sources: tuple[DataSource, ...] = (StdlibSource(),)
     max_document_bytes: PositiveInt = 400_000
     """Larger documents are turned away unread; it bounds the memory of a worker."""
+    cleaning: CleaningConfig = CleaningConfig()
+    """Repairs before anything is judged."""
     steps: tuple[StepConfig, ...] = (LicenseConfig(), SizeConfig(), SyntaxConfig(), QualityConfig())
     """Applied in this order to every document alone."""
     deduplicate: DeduplicationConfig = DeduplicationConfig()
     shuffle: bool = False
     """Whether documents come in a random order, drawn from `seed`, or in that of sources and paths."""
     seed: NonNegativeInt = 0
+    write_index: bool = False
+    """Whether to write `index/`, by which later builds find copies of these documents (`deduplicate.against`)."""
     validation_fraction: float = Field(0.05, gt=0, lt=1)
     max_documents: NonNegativeInt = 0
     """0: all. A smaller number keeps the first ones, in the order of sources and paths; for tests and trials."""

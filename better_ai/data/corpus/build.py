@@ -13,6 +13,7 @@ was, and one with a changed policy collects and tags nothing again: the work fol
 source that has changed meanwhile is read again when its parts have, or when the folder is removed.
 """
 
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,10 +35,11 @@ from better_ai.data.corpus.shards import REJECTED, Shard, check_conservation
 from better_ai.data.corpus.split import SplitShard, check_both_sides, split_shards
 from better_ai.data.corpus.tag import tag_shards
 from better_ai.data.corpus.write import write_in_order, write_shuffled
-from better_ai.data.deduplicate import deduplicate
+from better_ai.data.deduplicate import INDEX_FOLDER, deduplicate, index_kept
 from better_ai.data.engine import Executor, OnProgress, Phases, ShardResult, open_executor
 from better_ai.data.schema import REJECTED_SCHEMA
 from better_ai.data.tables import TableWriter, read_batches
+from better_ai.data.takedown import NOTHING, Takedown
 
 
 def build_corpus(
@@ -47,6 +49,7 @@ def build_corpus(
     work: Path | str,
     executor: Executor | None = None,
     on_progress: OnProgress | None = None,
+    takedown: Takedown = NOTHING,
 ) -> CorpusStats:
     """Run all phases in the folder `work` and write the corpus into the folder `out`.
 
@@ -56,7 +59,7 @@ def build_corpus(
     """
     if executor is None:
         with open_executor(config.executor) as opened:
-            return build_corpus(config, out, work=work, executor=opened, on_progress=on_progress)
+            return build_corpus(config, out, work=work, executor=opened, on_progress=on_progress, takedown=takedown)
     out = Path(out)
     phases = Phases(Path(work), executor, on_progress)
     phases.clear_leftovers()
@@ -65,7 +68,7 @@ def build_corpus(
     tags = tag_shards(collected.shards, config.steps, phases)
     judged = judge_shards(collected.shards, tags, config.steps, phases)
     removed = _find_duplicates(judged, config, phases)
-    split = split_shards(judged, removed, config.validation_fraction, phases)
+    split = split_shards(judged, removed, takedown, config.validation_fraction, phases)
 
     rejected = [
         *(plan.folder / REJECTED for plan in collected.plans),
@@ -82,6 +85,10 @@ def build_corpus(
     files = {side: _write_split(split, side, config, phases) for side in SPLITS}
     for side in SPLITS:
         publish(files[side], out / side)
+    shutil.rmtree(out / INDEX_FOLDER, ignore_errors=True)
+    if config.write_index:
+        shards, key = _duplicates_key(judged)
+        index_kept(shards, removed, config.deduplicate, phases, out / INDEX_FOLDER, key=key)
     write_json(out / CORPUS_FILE, corpus_record(config, collected, split, files, rejects))
     write_json(out / TIMINGS_FILE, timings(config, tags, judged, phases.cpu_seconds))
     forget_failures(collected, phases)
@@ -92,8 +99,14 @@ def build_corpus(
 def _find_duplicates(shards: Sequence[Shard], config: DataConfig, phases: Phases) -> list[ShardResult]:
     if not shards:
         return []
-    key = {"shards": content_id([shard.result.identity for shard in shards])}
-    return deduplicate([shard.documents for shard in shards], config.deduplicate, phases, key=key)
+    paths, key = _duplicates_key(shards)
+    return deduplicate(paths, config.deduplicate, phases, key=key)
+
+
+def _duplicates_key(shards: Sequence[Shard]) -> tuple[list[Path], dict[str, str]]:
+    """The files in which duplicates are looked for, and what identifies their contents."""
+    identities = [shard.result.identity for shard in shards]
+    return [shard.documents for shard in shards], {"shards": content_id(identities)}
 
 
 def _write_split(split: Sequence[SplitShard], side: str, config: DataConfig, phases: Phases) -> list[ShardResult]:

@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from better_ai.artifacts import content_id, read_json, write_json
 from better_ai.config import DataConfig
-from better_ai.config.data import DataSource
+from better_ai.config.data import CleaningConfig, DataSource
+from better_ai.data.cleaning import clean
 from better_ai.data.collectors import Part, make_collector
 from better_ai.data.corpus.shards import DOCUMENTS, REJECTED, Shard, check_conservation
 from better_ai.data.engine import Phases, ShardResult
@@ -99,10 +100,9 @@ def _collect_first(config: DataConfig, parts: list[tuple[int, Part]], phases: Ph
 
 def _run(config: DataConfig, items: list[_Item], phases: Phases) -> list[ShardResult]:
     identities = [content_id([item.source.identity(), item.part.name, item.part.payload, item.limit]) for item in items]
-    task = partial(_collect, config.max_document_bytes)
-    return phases.run(
-        "collect", task, items, key={"max_document_bytes": config.max_document_bytes}, identities=identities
-    )
+    task = partial(_collect, config.max_document_bytes, config.cleaning)
+    key = {"max_document_bytes": config.max_document_bytes, "cleaning": config.cleaning.identity()}
+    return phases.run("collect", task, items, key=key, identities=identities)
 
 
 def _plan(source: DataSource, folder: Path) -> Mapping[str, Any]:
@@ -121,8 +121,8 @@ def _plan(source: DataSource, folder: Path) -> Mapping[str, Any]:
     return {"documents": 0, "rejected": int(problem is not None), "parts": len(parts), "problem": problem}
 
 
-def _collect(max_document_bytes: int, item: _Item, folder: Path) -> Mapping[str, Any]:
-    """The documents of one part. When it fails on the way, what came before stays, with a rejected row for the rest."""
+def _collect(max_document_bytes: int, cleaning: CleaningConfig, item: _Item, folder: Path) -> Mapping[str, Any]:
+    """The cleaned documents of one part. When it fails on the way, what came before stays, with one rejected row."""
     counts = {"collected": 0, "found": 0}
     problem = None
     with ExitStack() as stack:
@@ -135,8 +135,10 @@ def _collect(max_document_bytes: int, item: _Item, folder: Path) -> Mapping[str,
                 stepped = Stepped(document_batch([]), rejected_batch([row]))
             counts["collected"] += stepped.kept.num_rows + stepped.rejected.num_rows
             counts["found"] += stepped.kept.num_rows
-            documents.write(stepped.kept)
+            cleaned = clean(stepped.kept, cleaning)
+            documents.write(cleaned.kept)
             rejected.write(stepped.rejected)
+            rejected.write(cleaned.rejected)
     return {**counts, "documents": documents.rows, "rejected": rejected.rows, "problem": problem}
 
 

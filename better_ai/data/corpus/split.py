@@ -22,13 +22,14 @@ from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.data.split import in_validation
 from better_ai.data.step import rejected_batch
 from better_ai.data.tables import TableWriter, read_batches
+from better_ai.data.takedown import Takedown
 from better_ai.errors import UserError
 
-DUPLICATE = "duplicate"
+GONE = "gone"
 
 SIDES = "sides.parquet"
 SIDES_SCHEMA = pa.schema([pa.field("side", pa.string(), nullable=False)])
-"""Row by row, and row group by row group, like the documents: a split, or that of duplicates."""
+"""Row by row, and row group by row group, like the documents: a split, or that of those that go."""
 
 
 @dataclass(frozen=True)
@@ -59,15 +60,19 @@ class _Item:
     shard: Shard
     removed: ShardResult
     """Of `deduplicate`: the rows that are duplicates."""
+    takedown: Takedown
     validation_id: str | None = None
     """A document that is for validation in any case."""
 
 
 def split_shards(
-    shards: Sequence[Shard], removed: Sequence[ShardResult], fraction: float, phases: Phases
+    shards: Sequence[Shard], removed: Sequence[ShardResult], takedown: Takedown, fraction: float, phases: Phases
 ) -> list[SplitShard]:
-    """The sides of each shard's documents. If none is for validation, the one with the lowest id is."""
-    items = [_Item(shard, result) for shard, result in zip(shards, removed, strict=True)]
+    """The sides of each shard's documents. If none is for validation, the one with the lowest id is.
+
+    What is taken down goes here, after the duplicates of it have gone: they do not come back in its place.
+    """
+    items = [_Item(shard, result, takedown) for shard, result in zip(shards, removed, strict=True)]
     split = _run(items, fraction, phases)
     lowest = min((part.counts["lowest_id"] for part in split if part.counts["lowest_id"]), default=None)
     if lowest is not None and not sum(part.counts[VALIDATION]["documents"] for part in split):
@@ -99,7 +104,7 @@ def _run(items: Sequence[_Item], fraction: float, phases: Phases) -> list[SplitS
         "split",
         partial(_split, fraction),
         items,
-        key={"validation_fraction": fraction},
+        key={"validation_fraction": fraction, **items[0].takedown.identity()} if items else {},
         identities=[
             content_id([item.shard.result.identity, item.removed.identity, item.validation_id]) for item in items
         ],
@@ -118,14 +123,17 @@ def _split(fraction: float, item: _Item, folder: Path) -> Mapping[str, Any]:
         TableWriter(folder / REJECTED, REJECTED_SCHEMA) as rejected,
     ):
         for batch in read_batches(item.shard.documents, DOCUMENT_SCHEMA):
-            duplicate, reject = removed.of(batch, rows)
+            gone, rejects = removed.of(batch, rows)
+            taken = item.takedown.apply(batch.filter(pa.array(~gone)))
+            gone[~gone] = ~taken.keep.to_numpy(zero_copy_only=False)
             ids = batch.column("id").to_pylist()
             validation = in_validation(ids, fraction) | np.array([id == item.validation_id for id in ids])
-            sides = np.where(duplicate, DUPLICATE, np.where(validation, VALIDATION, TRAIN))
+            sides = np.where(gone, GONE, np.where(validation, VALIDATION, TRAIN))
             sides_file.write_row_group(pa.RecordBatch.from_arrays([pa.array(sides, pa.string())], schema=SIDES_SCHEMA))
-            rejected.write(reject)
+            rejected.write(rejects)
+            rejected.write(taken.rejected)
             row_groups.append([_count(counts[side], batch.filter(pa.array(sides == side))) for side in SPLITS])
-            left = [id for id, gone in zip(ids, duplicate, strict=True) if not gone]
+            left = [id for id, goes in zip(ids, gone, strict=True) if not goes]
             lowest = min([*left, *([lowest] if lowest else [])], default=None)
             rows += batch.num_rows
     kept = sum(counts[side]["documents"] for side in SPLITS)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from better_ai.data import CORPUS_FILE, REJECTED_FILE, SPLITS, build_corpus, corpus_files
+from better_ai.data.deduplicate import INDEX_FOLDER
+from better_ai.data.takedown import read_requests
 from better_ai.pipeline.stage import StageContext, StageResult
 
 WORK_FOLDER = ".shards"
@@ -17,9 +19,14 @@ def work(context: StageContext) -> StageResult:
         if total:
             context.progress.update(done, total, phase=phase, shards=f"{done:,}/{total:,}")
 
-    stats = build_corpus(context.recipe.data, context.folder, work=context.run / WORK_FOLDER, on_progress=on_progress)
-    shards = [path.relative_to(context.folder) for split in SPLITS for path in corpus_files(context.folder, split)]
-    return StageResult(
-        products=[*(path.as_posix() for path in shards), REJECTED_FILE, CORPUS_FILE],
-        metrics={"corpus": stats.to_dict()},
+    stats = build_corpus(
+        context.recipe.data,
+        context.folder,
+        work=context.run / WORK_FOLDER,
+        on_progress=on_progress,
+        takedown=read_requests(context.run),
     )
+    shards = [path for split in SPLITS for path in corpus_files(context.folder, split)]
+    index = [path for path in sorted((context.folder / INDEX_FOLDER).rglob("*")) if path.is_file()]
+    products = [path.relative_to(context.folder).as_posix() for path in [*shards, *index]]
+    return StageResult([*products, REJECTED_FILE, CORPUS_FILE], metrics={"corpus": stats.to_dict()})
