@@ -234,6 +234,16 @@ def test_trees_are_compared_with_and_without_docstrings() -> None:
             "def f():\n    x = []\n    for a, b in it:\n        if a:\n            x.append(b)\n    return x\n",
             "def f():\n    x = [b for a, b in it if a]\n    return x\n",
         ),
+        (
+            "unroll_comprehensions",
+            "def f():\n    x = [t for t in it]\n    return {t: [t for t in x] for t in x if t}\n",
+            None,
+        ),
+        (
+            "unroll_comprehensions",
+            "def f():\n    x = [t for t in it]\n    return {t for t in x if t}\n",
+            "def f():\n    x = []\n    for t in it:\n        x.append(t)\n    return {t for t in x if t}\n",
+        ),
         ("call_format", 'x = f"{a.b!r:>4} {{}} {c}"\n', 'x = "{!r:>4} {{}} {}".format(a.b, c)\n'),
         ("use_f_strings", 'x = "{!r:>4} {{}} {}".format(a.b, c)\n', 'x = f"{a.b!r:>4} {{}} {c}"\n'),
         (
@@ -243,7 +253,7 @@ def test_trees_are_compared_with_and_without_docstrings() -> None:
         ),
     ],
 )
-def test_rewriting(name: str, before: str, after: str) -> None:
+def test_rewriting(name: str, before: str, after: str | None) -> None:
     assert augmenter(name)(before, Random(0)) == after
 
 
@@ -251,6 +261,8 @@ def test_rewriting(name: str, before: str, after: str) -> None:
     ("name", "text"),
     [
         ("unroll_comprehensions", "x = [t for t in it]\n"),
+        ("unroll_comprehensions", "def f(t):\n    x = [t for t in t]\n    return x\n"),
+        ("unroll_comprehensions", "def f():\n    x = [t for t in it]\n    return x, (x for x in t)\n"),
         ("unroll_comprehensions", "def f():\n    t = 1\n    x = [t for t in it]\n    return t, x\n"),
         ("unroll_comprehensions", "def f(x):\n    x = [t for t in x]\n    return x\n"),
         ("unroll_comprehensions", "def f():\n    try:\n        x = [t for t in it]\n    finally:\n        return x\n"),

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import re
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from better_ai.data.processing.conversations import CONVERSATION_SCHEMA, read_co
 from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, read_documents, read_rejected, write_parquet
 from better_ai.data.step import document_batch
 from better_ai.errors import ArtifactError, ConfigError, UserError
+from better_ai.sandbox import Sandbox
 
 LIBRARY = Path(json.__file__).parent.parent
 
@@ -75,7 +78,7 @@ def test_a_build_counts_what_it_makes(shards: list[Path], tmp_path: Path) -> Non
     stats = build_task_sets(config, shards, tmp_path / "out", work=tmp_path / "work")
     assert stats.documents == 8
     assert sum(stats.kept.values()) == stats.single_turn + stats.multi_turn
-    assert stats.single_turn == 3 * stats.multi_turn > 0
+    assert stats.single_turn == 3 * stats.multi_turn > 0 and stats.single_turn_bytes > stats.multi_turn_bytes > 0
     assert set(stats.made) == {"bug_fixing", "completion", "dialogue", "documentation", "instruction", "refactoring"}
 
     rejected = read_rejected(tmp_path / "out/rejected.parquet").to_pylist()
@@ -154,6 +157,8 @@ def test_what_cannot_be_done_is_refused(shards: list[Path], tmp_path: Path) -> N
         build_task_sets(ProcessingConfig(require_verified_bugs=True), shards, tmp_path / "a", work=tmp_path / "w")
     with pytest.raises(UserError, match="no conversation came out"):
         build_task_sets(ProcessingConfig(licenses=("MIT",)), shards, tmp_path / "a", work=tmp_path / "w")
+    with pytest.raises(UserError, match=r"multi_turn_share 0\.25 leaves nothing of"):
+        build_task_sets(ProcessingConfig(dialogue=0), shards, tmp_path / "a", work=tmp_path / "w")
     shards[1].write_bytes(b"no parquet")
     with pytest.raises(ArtifactError):
         build_task_sets(CONFIG, shards, tmp_path / "a", work=tmp_path / "w")
@@ -167,6 +172,51 @@ def test_only_verified_bugs_if_asked_for(shards: list[Path], tmp_path: Path) -> 
     config = ProcessingConfig(require_verified_bugs=True, multi_turn_share=None)
     stats = build_task_sets(config, shards, tmp_path / "out", work=tmp_path / "work", passes=never)
     assert "bug_fixing" not in stats.kept and stats.kept["completion"] > 0
+
+
+CLAMP = '''
+from math import inf
+
+class Range:
+    def clamp(self, value, low=-inf, high=inf):
+        """Bring a value between two bounds.
+
+        >>> Range().clamp(12, high=10)
+        10
+        >>> Range().clamp(-2, low=1)
+        1
+        >>> Range().clamp(4, 1, 5)
+        4
+        """
+        if value < low:
+            return low
+        if value > high:
+            return high
+        return value
+'''
+
+
+def test_bugs_are_verified_in_the_jail(tmp_path: Path) -> None:
+    shard = tmp_path / "0.parquet"
+    write_parquet([document_batch([document(CLAMP, "clamp.py")])], DOCUMENT_SCHEMA, shard)
+    with Sandbox(workers=1) as box:
+
+        def passes(program: str, tests: str) -> bool:
+            return box.run(program + "\n" + tests).exit_code == 0
+
+        for seed in range(5):
+            config = ProcessingConfig(seed=seed, require_verified_bugs=True, multi_turn_share=None)
+            out = tmp_path / str(seed)
+            build_task_sets(config, [shard], out, work=tmp_path / f"work{seed}", passes=passes)
+            rows = [
+                row for row in read_conversations(out / "conversations/00000.parquet") if row[1]["task"] == "bug_fixing"
+            ]
+            assert len(rows) == 1 and rows[0][1]["metadata"]["verified"] is True
+            method = re.findall(r"```python\n(.*?)```", rows[0][0].messages[0].content, re.DOTALL)[0].split("\n", 3)[3]
+            broken = "from math import inf\nclass Range:\n" + indent(method, "    ")
+            assert not passes(
+                broken, "assert [Range().clamp(*a) for a in ((12, 0, 10), (-2, 1), (4, 1, 5))] == [10, 1, 4]"
+            )
 
 
 def test_the_schema_is_what_the_files_have(shards: list[Path], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from better_ai.config.data.loading import (
     WeightChange,
 )
 from better_ai.config.data.privacy import PrivacyConfig, ToxicityConfig
+from better_ai.config.data.processing import AugmentationConfig, GitHistory, ProcessingConfig
 from better_ai.config.data.sources import (
     ArchiveSource,
     BooksSource,
@@ -45,6 +46,7 @@ from better_ai.config.data.steps import (
 
 __all__ = [
     "ArchiveSource",
+    "AugmentationConfig",
     "BenchmarkFile",
     "BooksSource",
     "CleaningConfig",
@@ -57,6 +59,7 @@ __all__ = [
     "DumpSource",
     "ExecutorConfig",
     "FolderSource",
+    "GitHistory",
     "GitSource",
     "HuggingFaceSource",
     "LanguageConfig",
@@ -66,6 +69,7 @@ __all__ = [
     "MixtureConfig",
     "ObfuscationConfig",
     "PrivacyConfig",
+    "ProcessingConfig",
     "QualityConfig",
     "RayExecutorConfig",
     "RecordsSource",

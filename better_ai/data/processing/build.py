@@ -10,6 +10,7 @@ The folder `out` then holds `conversations/00000.parquet ...`, `augmented/00000.
 """
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -57,6 +58,9 @@ class ProcessingStats:
     """The same after it."""
     single_turn: int
     multi_turn: int
+    single_turn_bytes: int
+    multi_turn_bytes: int
+    """Of the messages as JSON: the shares by size differ from those by number."""
     augmented: int
     """Variants of documents."""
 
@@ -98,28 +102,14 @@ def build_task_sets(
         key={**key, "verified": passes is not None},
         identities=identities,
     )
-    commits = [_commit(history) for history in config.code_review]
-    reviewed = phases.run(
-        "review",
-        partial(_review, config),
-        list(zip(config.code_review, commits, strict=True)),
-        key=key,
-        identities=[
-            content_id([history.model_dump(mode="json"), commit])
-            for history, commit in zip(config.code_review, commits, strict=True)
-        ],
-    )
-    made = [*converted, *reviewed]
-    augmented: list[ShardResult] = []
-    if config.augmentation.copies:
-        variation = {**config.augmentation.model_dump(mode="json"), "seed": config.seed, "version": VERSION}
-        task = partial(_augment, config.augmentation, config.seed)
-        augmented = phases.run("augment", task, shards, key=variation, identities=identities)
+    made = [*converted, *_review_all(config, key, phases)]
     selected = _select(made, config, phases)
+    augmented = _augment_all(config, shards, identities, phases)
     stats = _stats(converted, made, selected, augmented)
     if not stats.single_turn + stats.multi_turn:
         raise UserError(f"no conversation came out of {stats.documents} documents: {stats.rejected or stats.dropped}")
     publish(selected, out / CONVERSATIONS_FOLDER)
+    shutil.rmtree(out / AUGMENTED_FOLDER, ignore_errors=True)
     if augmented:
         publish(augmented, out / AUGMENTED_FOLDER)
     with atomic_write(out / REJECTED_FILE) as temporary, TableWriter(temporary, REJECTED_SCHEMA) as writer:
@@ -129,6 +119,24 @@ def build_task_sets(
     write_json(out / PROCESSING_FILE, {"config": config.model_dump(mode="json"), "stats": stats.to_dict()})
     phases.prune()
     return stats
+
+
+def _review_all(config: ProcessingConfig, key: Mapping[str, Any], phases: Phases) -> list[ShardResult]:
+    """Run `review` over all histories."""
+    items = [(history, _commit(history)) for history in config.code_review]
+    identities = [content_id([history.model_dump(mode="json"), commit]) for history, commit in items]
+    return phases.run("review", partial(_review, config), items, key=key, identities=identities)
+
+
+def _augment_all(
+    config: ProcessingConfig, shards: Sequence[Path], identities: Sequence[str], phases: Phases
+) -> list[ShardResult]:
+    """Run `augment` over all shards, if it is asked for."""
+    if not config.augmentation.copies:
+        return []
+    key = {**config.augmentation.model_dump(mode="json"), "seed": config.seed, "version": VERSION}
+    task = partial(_augment, config.augmentation, config.seed)
+    return phases.run("augment", task, shards, key=key, identities=identities)
 
 
 class _Output:
@@ -246,6 +254,11 @@ def _select(made: Sequence[ShardResult], config: ProcessingConfig, phases: Phase
     have = [(result.counts["single_turn"], result.counts["multi_turn"]) for result in made]
     total = sum(single for single, _ in have), sum(multi for _, multi in have)
     wanted = exact_share(*total, config.multi_turn_share)
+    if any(total) and not any(wanted):
+        raise UserError(
+            f"multi_turn_share {config.multi_turn_share} leaves nothing of {total[0]} conversations with one turn and "
+            f"{total[1]} with several; ask for fewer of one kind, or set it to null"
+        )
     quotas = list(zip(*(allocate(wanted[kind], [counts[kind] for counts in have]) for kind in range(2)), strict=True))
     items = [(result.folder / DOCUMENTS, quota) for result, quota in zip(made, quotas, strict=True)]
     identities = [content_id([result.identity, quota]) for result, quota in zip(made, quotas, strict=True)]
@@ -289,14 +302,23 @@ def _keep(seed: int, item: tuple[Path, tuple[int, int]], folder: Path) -> Mappin
             candidates[each["turns"] > 1].append((content_id([seed, each["id"]]), each["id"]))
     chosen = {id for kind in range(2) for _, id in sorted(candidates[kind])[: quota[kind]]}
     kept: Counter[str] = Counter()
+    sizes: Counter[bool] = Counter()
     with TableWriter(folder / DOCUMENTS, CONVERSATION_SCHEMA) as writer:
         for batch in read_batches(path, CONVERSATION_SCHEMA):
             rows = [each for each in batch.to_pylist() if each["id"] in chosen]
             kept.update(each["task"] for each in rows)
+            for each in rows:
+                sizes[each["turns"] > 1] += len(each["messages"].encode())
             writer.write(conversation_batch(rows))
     if writer.rows != sum(quota):
         raise ArtifactError(f"{path} gave {writer.rows} conversations for a quota of {sum(quota)}; process again")
-    return {"kept": dict(sorted(kept.items())), "single_turn": quota[0], "multi_turn": quota[1]}
+    return {
+        "kept": dict(sorted(kept.items())),
+        "single_turn": quota[0],
+        "multi_turn": quota[1],
+        "single_turn_bytes": sizes[False],
+        "multi_turn_bytes": sizes[True],
+    }
 
 
 def _stats(
@@ -317,7 +339,9 @@ def _stats(
         dropped=add(made, "dropped"),
         made=add(made, "made"),
         kept=add(selected, "kept"),
-        single_turn=sum(result.counts["single_turn"] for result in selected),
-        multi_turn=sum(result.counts["multi_turn"] for result in selected),
+        **{
+            name: sum(result.counts[name] for result in selected)
+            for name in ("single_turn", "multi_turn", "single_turn_bytes", "multi_turn_bytes")
+        },
         augmented=sum(result.counts["documents"] for result in augmented),
     )

@@ -7,9 +7,10 @@
 
 Equal in effect under the conditions that are checked here: the statement stands in a function and in no `try`, `with`
 or class body of it, so that nobody sees a half-filled `x` after an exception; `x` is a local variable that the
-expressions do not mention and no nested function can see; the variables `t` occur nowhere else in the function; and
-the expressions hold no `await`, `yield`, `:=`, lambda or further comprehension. The function does not look at its
-own variables by name. What remains visible is the life time of objects, and frames in tracebacks.
+expressions do not mention and no nested function or generator can see; the variables `t` occur nowhere else in the
+function, but in comprehensions that have their own; and the expressions hold no `await`, `yield`, `:=`, lambda or
+further comprehension. The function does not look at its own variables by name. What remains visible is the life time
+of objects, and frames in tracebacks.
 """
 
 from collections import Counter
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from libcst import BaseExpression, BaseStatement
 
 _COMPREHENSIONS = (cst.ListComp, cst.SetComp, cst.DictComp, cst.GeneratorExp)
-_CLOSURES = (cst.FunctionDef, cst.Lambda, cst.ClassDef, *_COMPREHENSIONS)
+_CLOSURES = (cst.FunctionDef, cst.Lambda, cst.GeneratorExp)
 _FORBIDDEN = (cst.Await, cst.Yield, cst.NamedExpr, cst.Lambda, *_COMPREHENSIONS)
 
 
@@ -47,12 +48,15 @@ def collect_in_comprehensions(text: str, random: Random) -> str | None:
 
 
 class _Function(cst.CSTVisitor):
-    """The names of a function: how often each occurs, how often within something nested, and which are declared."""
+    """How often each name occurs in a function, how often where it may be read later or belongs to a comprehension."""
 
     def __init__(self, node: "cst.FunctionDef") -> None:
         super().__init__()
         self.all: Counter[str] = Counter()
         self.nested: Counter[str] = Counter()
+        """Occurrences in nested functions and generators."""
+        self.own: Counter[str] = Counter()
+        """Occurrences in comprehensions that bind the name themselves."""
         self.declared: set[str] = set()
         self.guarded = 0
         """How many `try`, `with` and class bodies the rewriter is in, within this function."""
@@ -68,6 +72,8 @@ class _Function(cst.CSTVisitor):
         elif isinstance(node, cst.Name):
             self.all[node.value] += 1
             self.nested[node.value] += self._depth > 0
+        if isinstance(node, _COMPREHENSIONS):
+            self.own.update(_own_names(node))
         return True
 
     def on_leave(self, original_node: "cst.CSTNode") -> None:
@@ -107,12 +113,12 @@ class _InFunctions(Rewriter):
         function = self._functions[-1]
         if function.guarded or function.introspective or name in inside:
             return False
-        variables, here = names_in(target), Counter(names_in(*original))
+        variables, here = names_in(target), Counter(names_in(*(node for node in original if isinstance(node, cst.For))))
         return (
             not function.declared.intersection([name, *variables])
             and not function.nested[name]
             and name not in variables
-            and all(function.all[variable] == here[variable] for variable in variables)
+            and all(function.all[each] == here[each] + function.own[each] for each in variables)
         )
 
 
@@ -173,6 +179,17 @@ class _Collect(_InFunctions):
         value = cst.ListComp(_inner(element), cst.CompFor(loop.target, _inner(loop.iter), ifs=tests))
         target = cst.AssignTarget(cst.Name(name))
         return updated.with_changes(body=[cst.Assign([target], value)])
+
+
+def _own_names(node: Any) -> Counter[str]:
+    """How often a comprehension names the variables that it binds; its first iterable belongs to the outside."""
+    loop, bound = node.for_in, set()
+    while loop is not None:
+        bound.update(names_in(loop.target))
+        loop = loop.inner_for_in
+    found = Counter(names_in(node))
+    found.subtract(names_in(node.for_in.iter))
+    return Counter({name: found[name] for name in bound})
 
 
 def _plain_target(target: "BaseExpression") -> bool:
