@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from better_ai import __version__
-from better_ai.cli import chat, config, lineage, model, run, tokenizer
+from better_ai.cli import chat, config, data, lineage, model, run, tokenizer
 from better_ai.errors import BetterAIError
 
 FAILURE = 1
@@ -31,6 +31,7 @@ app.command("chat")(chat.chat)
 app.command("generate")(chat.generate)
 app.command("lineage")(lineage.lineage)
 app.add_typer(config.app, name="config", help="Show and check recipes.")
+app.add_typer(data.app, name="data", help="Build corpora, look into them, take documents out.")
 app.add_typer(tokenizer.app, name="tokenizer", help="Train tokenizers and measure them.")
 app.add_typer(model.app, name="model", help="Describe, import and export models.")
 

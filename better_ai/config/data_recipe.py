@@ -9,7 +9,7 @@ from better_ai.config.schema import Config
 
 
 class DataRecipe(Config):
-    """A name and what to build. In the file, the settings stand beside the name."""
+    """A name and what to build. In the file, the settings stand beside the name, which may be that of the file."""
 
     name: RunName
     data: DataConfig = DataConfig()
@@ -21,6 +21,5 @@ def load_data_recipe(path: Path | str, overrides: Sequence[str] = ()) -> DataRec
     values = read_values(path)
     for override in overrides:
         apply_override(values, override)
-    named = {"name": values.pop("name")} if "name" in values else {}
-    data = DataConfig.parse(values, where=path.name)
-    return DataRecipe.parse({**named, "data": data}, where=path.name)
+    name = values.pop("name", path.stem)
+    return DataRecipe.parse({"name": name, "data": DataConfig.parse(values, where=path.name)}, where=path.name)

@@ -8,20 +8,20 @@ Near-duplicates of a document that is taken down do not come back: the rest of t
 """
 
 import json
-import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from better_ai.artifacts import atomic_write, content_id
-from better_ai.data.schema import REJECTED_SCHEMA, ROW_GROUP_ROWS
+from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.data.step import Stepped, reject_rows
+from better_ai.data.tables import TableWriter, read_batches
 from better_ai.errors import ArtifactError, UserError
 
 STEP = "takedown"
@@ -58,9 +58,17 @@ class Takedown:
     def __bool__(self) -> bool:
         return bool(self.patterns or self.ids)
 
-    @property
-    def content_id(self) -> str:
-        return content_id([[[pattern.column, pattern.glob] for pattern in self.patterns], sorted(self.ids)])
+    def identity(self) -> dict[str, Any]:
+        """What a corpus without these documents is known by, besides its configuration; empty for no request."""
+        if not self:
+            return {}
+        return {
+            "takedown": content_id([[[pattern.column, pattern.glob] for pattern in self.patterns], sorted(self.ids)])
+        }
+
+    def joined(self, other: "Takedown") -> "Takedown":
+        """Both requests in one."""
+        return Takedown(tuple(dict.fromkeys((*self.patterns, *other.patterns))), self.ids | other.ids)
 
     def apply(self, batch: pa.RecordBatch) -> Stepped:
         """The documents that stay, and those that go with the request that names them."""
@@ -72,6 +80,13 @@ class Takedown:
         ]
         return reject_rows(batch, STEP, reasons)
 
+    def hits(self, shard: Path) -> Iterator[pa.RecordBatch]:
+        """The rejected rows of a shard's documents that go."""
+        for batch in read_batches(shard, DOCUMENT_SCHEMA):
+            rejected = self.apply(batch).rejected
+            if rejected.num_rows:
+                yield rejected
+
     def _reason(self, document: Mapping[str, str], metadata: Mapping[str, Any]) -> str | None:
         if document["id"] in self.ids or metadata.get("sha256") in self.ids:
             return "requested by id"
@@ -80,6 +95,9 @@ class Takedown:
             if isinstance(value, str) and fnmatchcase(value, pattern.glob):
                 return f"requested by {pattern.column}={pattern.glob}"
         return None
+
+
+NOTHING = Takedown()
 
 
 def read_ids(path: Path) -> frozenset[str]:
@@ -97,26 +115,25 @@ def read_ids(path: Path) -> frozenset[str]:
 
 
 def read_requests(run: Path) -> Takedown:
-    """Everything that was ever asked to be taken out of a run."""
-    path = run / REQUESTS_FILE
-    patterns: dict[Pattern, None] = {}
-    ids: set[str] = set()
-    if path.exists():
-        try:
-            for line in path.read_text("utf-8").splitlines():
-                request = json.loads(line)
-                patterns |= {Pattern(column, glob): None for column, glob in request["patterns"]}
-                ids |= set(request["ids"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ArtifactError(f"{path} is damaged ({error}); restore it, since it names what must stay out") from None
-    return Takedown(tuple(patterns), frozenset(ids))
+    """Everything that was ever asked to be taken out of a run. Raises ArtifactError when the list is damaged."""
+    together = Takedown()
+    for request in _read_list(run / REQUESTS_FILE):
+        patterns = tuple(Pattern(column, glob) for column, glob in request["patterns"])
+        together = together.joined(Takedown(patterns, frozenset(request["ids"])))
+    return together
 
 
-def remember_request(run: Path, takedown: Takedown, *, requested_at: str) -> None:
-    """Add a request to those of the run, atomically."""
+def replaced_corpora(run: Path) -> list[str]:
+    """Content ids of the corpora that documents were taken out of."""
+    return [request["corpus"] for request in _read_list(run / REQUESTS_FILE)]
+
+
+def remember_request(run: Path, takedown: Takedown, *, requested_at: str, corpus: str) -> None:
+    """Add a request to those of the run, atomically; `corpus` is the content id of what the documents are in."""
     path = run / REQUESTS_FILE
     request = {
         "requested_at": requested_at,
+        "corpus": corpus,
         "patterns": [[pattern.column, pattern.glob] for pattern in takedown.patterns],
         "ids": sorted(takedown.ids),
     }
@@ -125,50 +142,60 @@ def remember_request(run: Path, takedown: Takedown, *, requested_at: str) -> Non
         temporary.write_text(before + json.dumps(request) + "\n", "utf-8")
 
 
-def rewrite_shards(shards: Sequence[Path], out: Path, takedown: Takedown) -> tuple[list[pa.RecordBatch], int]:
-    """Write every shard into the folder `out` without the documents that go; one that has none is linked, not copied.
+def _read_list(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    try:
+        requests = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        if all(request.keys() == {"requested_at", "corpus", "patterns", "ids"} for request in requests):
+            return requests
+        problem = "a line has other keys than expected"
+    except (OSError, ValueError, AttributeError) as error:
+        problem = str(error)
+    raise ArtifactError(f"{path} is damaged ({problem}); restore it, since it names what must stay out")
 
-    Returns the rejected rows and how many documents stay.
+
+def rewrite_shards(shards: Sequence[Path], out: Path, takedown: Takedown) -> list[pa.RecordBatch]:
+    """Write every shard into the folder `out` without the documents that go; one that loses none is linked, not copied.
+
+    Returns the rejected rows.
     """
     out.mkdir(parents=True, exist_ok=True)
     rejected: list[pa.RecordBatch] = []
-    stay = 0
     for shard in shards:
-        found = [takedown.apply(batch).rejected for batch in pq.ParquetFile(shard).iter_batches(ROW_GROUP_ROWS)]
-        goes = sum(batch.num_rows for batch in found)
-        stay += pq.read_metadata(shard).num_rows - goes
+        goes = list(takedown.hits(shard))
+        rejected += goes
         if goes:
-            rejected += found
-            _write_without(shard, out / shard.name, takedown)
+            with TableWriter(out / shard.name, DOCUMENT_SCHEMA) as writer:
+                for batch in read_batches(shard, DOCUMENT_SCHEMA):
+                    writer.write(takedown.apply(batch).kept)
         else:
             _link(shard, out / shard.name)
-    return rejected, stay
+    return rejected
 
 
 def append_rejected(path: Path, out: Path, rejected: Sequence[pa.RecordBatch]) -> None:
     """Write the rejected rows of `path` and then those of the takedown to `out`."""
-    with atomic_write(out) as temporary, pq.ParquetWriter(temporary, REJECTED_SCHEMA, compression="zstd") as writer:
-        for batch in pq.ParquetFile(path).iter_batches(ROW_GROUP_ROWS):
-            writer.write_batch(batch)
-        for batch in rejected:
-            if batch.num_rows:
-                writer.write_batch(batch)
+    with TableWriter(out, REJECTED_SCHEMA) as writer:
+        for batch in [*read_batches(path, REJECTED_SCHEMA), *rejected]:
+            writer.write(batch)
 
 
-def _write_without(shard: Path, out: Path, takedown: Takedown) -> None:
-    with (
-        pq.ParquetFile(shard) as file,
-        atomic_write(out) as temporary,
-        pq.ParquetWriter(temporary, file.schema_arrow, compression="zstd") as writer,
-    ):
-        for batch in file.iter_batches(ROW_GROUP_ROWS):
-            writer.write_batch(takedown.apply(batch).kept)
+def count_kept(shards: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, int]]:
+    """Documents and bytes of content by split."""
+    counts = {split: {"documents": 0, "bytes": 0} for split in shards}
+    for split, paths in shards.items():
+        for path in paths:
+            for batch in read_batches(path, DOCUMENT_SCHEMA, ["content"]):
+                counts[split]["documents"] += batch.num_rows
+                counts[split]["bytes"] += pc.sum(pc.binary_length(batch.column("content"))).as_py() or 0
+    return counts
 
 
 def _link(source: Path, target: Path) -> None:
     """A hard link where the file system has them; shards are never written to again."""
     target.unlink(missing_ok=True)
     try:
-        os.link(source, target)
+        target.hardlink_to(source)
     except OSError:
-        shutil.copy2(source, target)
+        shutil.copyfile(source, target)

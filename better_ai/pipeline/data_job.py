@@ -1,15 +1,24 @@
 """A corpus by itself: the main job's first stage, run from a data recipe."""
 
+import shutil
 from pathlib import Path
 from typing import cast
 
-from better_ai.artifacts import Manifest
+from better_ai.artifacts import MANIFEST, Manifest, run_lock
 from better_ai.config import DataRecipe, Recipe
+from better_ai.data.takedown import read_requests
 from better_ai.pipeline.run import run_stages
 from better_ai.pipeline.stage import Progress, Stage
 from better_ai.pipeline.stages import data
 
-DATA = Stage("data", lambda recipe: {"data": recipe.data}, (), data.work, seeded=False)
+DATA = Stage(
+    "data",
+    lambda recipe: {"data": recipe.data},
+    (),
+    data.work,
+    seeded=False,
+    remembers=lambda run: read_requests(run).identity(),
+)
 
 
 def run_data_recipe(recipe: DataRecipe, runs: Path, *, progress: Progress | None = None) -> Manifest:
@@ -20,3 +29,10 @@ def run_data_recipe(recipe: DataRecipe, runs: Path, *, progress: Progress | None
     # The runner and this stage read nothing of a recipe but what a data recipe has as well.
     manifests = run_stages(cast(Recipe, recipe), [DATA], runs, progress=progress)
     return manifests[DATA.name]
+
+
+def forget_sources(run: Path) -> None:
+    """Make the next build read its sources again. Raises ArtifactError when a build is at work."""
+    with run_lock(run):
+        shutil.rmtree(run / data.WORK_FOLDER, ignore_errors=True)
+        (run / DATA.name / MANIFEST).unlink(missing_ok=True)

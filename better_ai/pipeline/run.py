@@ -56,7 +56,7 @@ def stage_folder(recipe: Recipe, stage: Stage, run: Path, done: dict[str, Manife
         run,
         stage.name,
         kind=stage.name,
-        config={name: section.identity() for name, section in stage.config(recipe).items()},
+        config={**{name: section.identity() for name, section in stage.config(recipe).items()}, **stage.remembers(run)},
         inputs={name: done[name].content_id for name in stage.inputs},
         seeds={"recipe": recipe.seed} if stage.seeded else {},
     )

@@ -70,6 +70,8 @@ class Stage:
     work: Callable[[StageContext], StageResult]
     seeded: bool = True
     """Whether the recipe's seed bears on it."""
+    remembers: Callable[[Path], Mapping[str, Any]] = lambda run: {}
+    """What the run's folder remembers that bears on it besides the recipe, by name; usually nothing."""
 
 
 class Throttle:

@@ -19,6 +19,11 @@ def test_settings_stand_beside_the_name(tmp_path: Path) -> None:
     assert recipe.data.deduplicate.threshold == 0.8
 
 
+def test_a_recipe_without_a_name_has_that_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "machine.yaml").write_text("shuffle: true\n")
+    assert load_data_recipe(tmp_path / "machine.yaml").name == "machine"
+
+
 def test_who_executes_is_no_part_of_what_identifies_a_corpus(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("name: corpus\n")
@@ -34,7 +39,6 @@ def test_who_executes_is_no_part_of_what_identifies_a_corpus(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sources: []\n", "name: Field required"),
         ("name: x\nshufle: true\n", "did you mean 'shuffle'"),
         ("name: ../x\n", "name: String should match pattern"),
         ("name: x\nexecutor: {type: spark}\n", "executor: Input tag 'spark'"),

@@ -9,7 +9,16 @@ import pytest
 
 from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
 from better_ai.data.step import document_batch
-from better_ai.data.takedown import Pattern, Takedown, read_ids, read_requests, remember_request, rewrite_shards
+from better_ai.data.takedown import (
+    Pattern,
+    Takedown,
+    count_kept,
+    read_ids,
+    read_requests,
+    remember_request,
+    replaced_corpora,
+    rewrite_shards,
+)
 from better_ai.errors import ArtifactError, UserError
 
 
@@ -59,8 +68,9 @@ def test_shards_without_hits_are_the_same_file_and_the_others_lose_only_what_is_
     first = write(documents("a:1", "b:1", "a:2"), tmp_path / "old" / "00000.parquet")
     second = write(documents("b:2"), tmp_path / "old" / "00001.parquet")
     before = first.read_bytes()
-    rejected, stay = rewrite_shards([first, second], tmp_path / "new", Takedown((Pattern("source", "a:*"),)))
-    assert (sum(batch.num_rows for batch in rejected), stay) == (2, 2)
+    rejected = rewrite_shards([first, second], tmp_path / "new", Takedown((Pattern("source", "a:*"),)))
+    assert sum(batch.num_rows for batch in rejected) == 2
+    assert count_kept({"train": sorted((tmp_path / "new").iterdir())}) == {"train": {"documents": 2, "bytes": 6}}
     assert first.read_bytes() == before
     assert pq.read_table(tmp_path / "new" / "00000.parquet").to_batches()[0].equals(documents("b:1"))
     assert (tmp_path / "new" / "00001.parquet").samefile(second)
@@ -90,11 +100,12 @@ def test_ids_come_one_a_line(tmp_path: Path) -> None:
 def test_requests_add_up_and_a_damaged_list_stops_everything(tmp_path: Path) -> None:
     assert not read_requests(tmp_path)
     one, two = Takedown((Pattern("source", "a:*"),)), Takedown(ids=frozenset({document_id(b"x")}))
-    for request in (one, two, one):
-        remember_request(tmp_path, request, requested_at="2026-01-01")
+    for corpus, request in (("x", one), ("y", two), ("z", one)):
+        remember_request(tmp_path, request, requested_at="2026-01-01", corpus=corpus)
     together = read_requests(tmp_path)
-    assert together == Takedown(one.patterns, two.ids)
-    assert together.content_id == Takedown(one.patterns, two.ids).content_id != one.content_id
+    assert together == one.joined(two) == Takedown(one.patterns, two.ids)
+    assert together.identity() != one.identity() and Takedown().identity() == {}
+    assert replaced_corpora(tmp_path) == ["x", "y", "z"]
     (tmp_path / "takedowns.jsonl").write_text('{"patterns": 3}\n')
     with pytest.raises(ArtifactError, match="damaged"):
         read_requests(tmp_path)

@@ -125,6 +125,7 @@ def _split(fraction: float, item: _Item, folder: Path) -> Mapping[str, Any]:
         for batch in read_batches(item.shard.documents, DOCUMENT_SCHEMA):
             gone, rejects = removed.of(batch, rows)
             taken = item.takedown.apply(batch.filter(pa.array(~gone)))
+            assert taken.keep is not None, "reject_rows says which rows stay"
             gone[~gone] = ~taken.keep.to_numpy(zero_copy_only=False)
             ids = batch.column("id").to_pylist()
             validation = in_validation(ids, fraction) | np.array([id == item.validation_id for id in ids])
