@@ -3,10 +3,13 @@
 import contextlib
 import importlib.metadata
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
+from documents import document
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +22,6 @@ from better_ai.data.licenses import (
     license_of_name,
     parse_expression,
 )
-from better_ai.data.schema import document_id
 from better_ai.data.step import document_batch, run_step
 from better_ai.data.steps import license
 
@@ -253,13 +255,18 @@ _EXPRESSIONS = st.recursive(
 
 @given(text=_EXPRESSIONS, allowed=st.sets(_IDS))
 def test_expressions_mean_what_the_library_of_others_says(text: str, allowed: set[str]) -> None:
-    oracle = pytest.importorskip("license_expression").get_spdx_licensing().parse(text)
+    oracle = _oracle().parse(text)
     truth = oracle.subs(
         {symbol: oracle.TRUE if _base(symbol) in allowed else oracle.FALSE for symbol in oracle.symbols}
     )
     ours = allows(parse_expression(text), {name.lower() for name in allowed})
     assert ours == (truth.simplify() == oracle.TRUE)
     assert parse_expression(str(parse_expression(text))) == parse_expression(text)
+
+
+@cache
+def _oracle() -> Any:
+    return pytest.importorskip("license_expression").get_spdx_licensing()
 
 
 def _base(symbol: object) -> str:
@@ -303,24 +310,12 @@ def test_any_text_has_a_verdict_that_parses(text: str) -> None:
 
 def test_nasty_texts_end_soon() -> None:
     for piece in ("license ", "licensed under the ", "gpl or ", "<a", "SPDX-License-Identifier: (", "warrant", "a "):
-        parse_expression(license_of_file(piece * (400_000 // len(piece))).spdx)
+        parse_expression(license_of_file(piece * (200_000 // len(piece))).spdx)
+    parse_expression(license_of_file("# SPDX-" + "x" * 1_000_000).spdx)
 
 
 def _rows(*documents: tuple[str, str]) -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": "python",
-                "source": f"test:{number}.py",
-                "license": declared,
-                "quality_score": None,
-                "metadata": "{}",
-            }
-            for number, (declared, text) in enumerate(documents)
-        ]
-    )
+    return document_batch([document(text, license=declared) for declared, text in documents])
 
 
 def _kept(*documents: tuple[str, str]) -> list[str]:

@@ -20,6 +20,7 @@ from better_ai.data.licenses.phrases import INTRODUCTION, NAME, NAMES, SPEAKS_OF
 
 HEAD_CHARACTERS = 6000
 MAX_CHARACTERS = 2_000_000
+MAX_TAG_CHARACTERS = 300
 _REACH = 1800
 """Characters read on both sides of a word that licence statements have: more than the MIT or a BSD licence."""
 
@@ -66,7 +67,8 @@ _TRIGGERS = (
 )  # fmt: skip
 """Every statement that is recognised has one of these words in it."""
 
-_TAG = re.compile(r"(.*)SPDX-License-Identifier:[ \t]*([\w.+\-(][\w.+\-(): ]*)", re.IGNORECASE)
+_TAG = re.compile(r"spdx-license-identifier:[ \t]*([\w.+\-(][\w.+\-(): ]*)", re.IGNORECASE)
+_QUOTE = re.compile("[\"'`]")
 _MARKUP = re.compile(r"</?(?:a|b|br|code|div|em|font|i|li|p|pre|span|strong|td|tt|u|ul)\b[^<>\n]{0,200}>")
 _NOT_WORD = re.compile(r"[^a-z0-9+]+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
@@ -145,17 +147,19 @@ def _said(parts: Iterable[str]) -> list[Licensed]:
 
 def _tags(text: str) -> Iterator[Licensed]:
     """SPDX tags; one inside a string counts only when it restricts."""
-    if "SPDX-" not in text and "spdx-" not in text:
+    if "spdx-" not in text.lower():
         return
     for match in _TAG.finditer(text):
-        value = match.group(2).strip().rstrip("-*#")
+        value = match.group(1)[:MAX_TAG_CHARACTERS].strip().rstrip("-*#")
         try:
             spdx = str(parse_expression(value))
         except ExpressionError:
             spdx = license_of_name(value).spdx
         if spdx == UNKNOWN_LICENSE:
             spdx = "LicenseRef-unrecognised"
-        if not (spdx in PERMISSIVE and re.search("[\"'`]", match.group(1))):
+        start_of_line = text.rfind("\n", 0, match.start()) + 1
+        quoted = _QUOTE.search(text, max(start_of_line, match.start() - 200), match.start())
+        if not (quoted and spdx in PERMISSIVE):
             yield Licensed(spdx, f"SPDX tag {value!r}")
 
 
