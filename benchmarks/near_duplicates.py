@@ -412,8 +412,9 @@ def find_truth(corpus: Path) -> None:
         connection.register("lengths", lengths)
         connection.execute("CREATE TABLE p AS SELECT document, gram, size FROM prefixes JOIN lengths USING (document)")
         pairs = connection.execute(
-            f"SELECT DISTINCT l.document a, r.document b FROM p l JOIN p r "
-            f"ON l.gram = r.gram AND l.document < r.document WHERE least(l.size, r.size) >= {THRESHOLD} * greatest(l.size, r.size)"
+            "SELECT DISTINCT l.document a, r.document b FROM p l JOIN p r "
+            "ON l.gram = r.gram AND l.document < r.document "
+            f"WHERE least(l.size, r.size) >= {THRESHOLD} * greatest(l.size, r.size)"
         ).fetchnumpy()
     found = []
     for a, b in zip(pairs["a"].tolist(), pairs["b"].tolist(), strict=True):

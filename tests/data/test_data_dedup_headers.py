@@ -85,7 +85,7 @@ def test_python_programs_are_the_same_without() -> None:
         without = without_header(text, "python")
         changed += without != text
         assert ast.dump(ast.parse(without)) == ast.dump(ast.parse(text)), path
-    assert changed > 10
+    assert changed > 5
 
 
 def test_common_headers_are_cut_across_shards(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 from better_ai.config.data import DeduplicationConfig
 from better_ai.data.deduplicate import deduplicate
 from better_ai.data.deduplicate.candidates import bucket_pairs
-from better_ai.data.deduplicate.verification import EDGES, DecideTask
+from better_ai.data.deduplicate.verification import EDGES, EDGES_FILE, DecideTask
 from better_ai.data.engine import InlineExecutor, LocalExecutor, Phases
 from better_ai.errors import ArtifactError, ConfigError
 
@@ -185,7 +185,7 @@ def test_a_huge_family_costs_linear_time(tmp_path: Path) -> None:
     texts = [shared + " " + " ".join(f"v{draw.randrange(10**6)}" for _ in range(60)) for _ in range(2000)]
     found = find(documents(texts), tmp_path, bucket_pairs=8)
     assert len(found.kept) == 2000
-    counts = list((tmp_path / "phases" / "deduplicate").glob("candidates-*/*/pairs.npy"))
+    counts = list((tmp_path / "phases" / "deduplicate").glob("candidates-*/*/*.npy"))
     assert 2000 < sum(len(np.load(path)) for path in counts) <= 2000 * 32 * 8
 
 
@@ -232,17 +232,20 @@ def test_a_header_hides_no_copy_if_asked(tmp_path: Path) -> None:
     keys=st.lists(st.integers(0, 5), max_size=40),
     limit=st.integers(2, 9),
     seed=st.integers(0, 99),
+    max_pairs=st.integers(1, 99),
 )
-def test_pairs_of_a_bucket(keys: list[int], limit: int, seed: int) -> None:
+def test_pairs_of_a_bucket(keys: list[int], limit: int, seed: int, max_pairs: int) -> None:
     """Each with the first of its bucket and the nearest before it: never more than `limit`, all if there are fewer."""
     ranks = np.random.default_rng(seed).permutation(len(keys))
-    found = bucket_pairs(np.array(keys, np.uint64), ranks, limit).tolist()
+    parts = list(bucket_pairs(np.array(keys, np.uint64), ranks, limit, max_pairs))
+    assert all(len(part) <= max(max_pairs, limit) for part in parts)
+    found = sorted({(later, earlier) for part in parts for later, earlier in part.tolist()})
     expected = []
     for later in range(len(keys)):
         key = keys[ranks.tolist().index(later)]
         before = [rank for rank in range(later) if keys[ranks.tolist().index(rank)] == key]
         near, first = before[::-1][: limit // 2], before[: limit // 2]
-        expected += [[later, earlier] for earlier in sorted({*near, *first})]
+        expected += [(later, earlier) for earlier in sorted({*near, *first})]
     assert found == expected
 
 
@@ -256,7 +259,7 @@ def test_decisions_are_greedy(tmp_path_factory: pytest.TempPathFactory, edges: d
     for low, high in ((0, 9), (9, 20), (20, 31)):
         parts.append(folder / str(low))
         parts[-1].mkdir()
-        np.save(parts[-1] / "edges.npy", np.array([row for row in rows if low <= row[0] < high], EDGES))
+        np.array([row for row in rows if low <= row[0] < high], EDGES).tofile(parts[-1] / EDGES_FILE)
     out = folder / "out"
     out.mkdir()
     DecideTask(31)(parts, out)

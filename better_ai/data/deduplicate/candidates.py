@@ -6,7 +6,7 @@ which is kept for sure, and those next to it. Boilerplate therefore costs linear
 costs recall, never precision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,13 @@ import numpy as np
 from better_ai.data.deduplicate.exact import marked
 from better_ai.data.deduplicate.ranking import Ranked
 
+MAX_PAIRS = 4_000_000
+"""Pairs that are held at once: 64 MB, and as much again for each copy that sorting takes."""
+
 
 @dataclass(frozen=True)
 class CandidateTask:
-    """Range of keys -> `pairs.npy`: distinct (later rank, earlier rank), ascending."""
+    """Range of keys -> `00000.npy` and so on: (later rank, earlier rank), ascending in each."""
 
     ranked: Ranked
     skipped: tuple[Path, ...]
@@ -32,33 +35,40 @@ class CandidateTask:
             stays = ~marked(self.skipped, part_ranks)
             keys.append(part_keys[stays])
             ranks.append(part_ranks[stays])
-        pairs = bucket_pairs(np.concatenate(keys), np.concatenate(ranks), self.bucket_pairs)
-        pairs = pairs[pairs[:, 0] >= self.ranked.first_new]
-        np.save(out / "pairs.npy", pairs)
-        return {"pairs": len(pairs)}
+        total = 0
+        parts = bucket_pairs(np.concatenate(keys), np.concatenate(ranks), self.bucket_pairs, MAX_PAIRS)
+        for number, pairs in enumerate(parts):
+            new = pairs[pairs[:, 0] >= self.ranked.first_new]
+            np.save(out / f"{number:05d}.npy", new)
+            total += len(new)
+        return {"pairs": total}
 
 
-def bucket_pairs(keys: np.ndarray, ranks: np.ndarray, limit: int) -> np.ndarray:
-    """Distinct pairs (later, earlier), int64 (pairs, 2), ascending, of ranks with equal keys: each with up to
-    `limit // 2` nearest predecessors and as many of the first of its bucket."""
+def bucket_pairs(keys: np.ndarray, ranks: np.ndarray, limit: int, max_pairs: int) -> Iterator[np.ndarray]:
+    """Pairs (later, earlier), int64 (pairs, 2), of ranks with equal keys: each with up to `limit // 2` nearest
+    predecessors and as many of the first of its bucket. In parts of at most `max_pairs`, each ascending and distinct
+    in itself."""
     keys, ranks = _shared(keys, ranks)
     order = np.lexsort((ranks, keys))
     keys, ranks = keys[order], ranks[order]
-    here = np.arange(len(keys))
     new = np.ones(len(keys), bool)
     new[1:] = keys[1:] != keys[:-1]
-    heads = np.maximum.accumulate(np.where(new, here, 0))
-    position = here - heads
-    deepest = int(position.max(initial=0))
-    pairs = [np.zeros((0, 2), np.int64)]
-    for distance in range(1, min(limit // 2, deepest) + 1):
-        later = here[position >= distance]
-        pairs.append(np.stack([ranks[later], ranks[later - distance]], axis=1))
-    for place in range(min(limit // 2, deepest)):
-        later = here[position > place + limit // 2]
-        pairs.append(np.stack([ranks[later], ranks[heads[later] + place]], axis=1))
-    found = distinct_pairs(np.concatenate(pairs))
-    return found[found[:, 0] > found[:, 1]]
+    heads = np.maximum.accumulate(np.where(new, np.arange(len(keys)), 0))
+    half = limit // 2
+    step = max(1, max_pairs // (2 * half))
+    for start in range(0, len(keys), step):
+        here = np.arange(start, min(start + step, len(keys)))
+        position = here - heads[here]
+        deepest = min(half, int(position.max()))
+        pairs = [np.zeros((0, 2), np.int64)]
+        for distance in range(1, deepest + 1):
+            later = here[position >= distance]
+            pairs.append(np.stack([ranks[later], ranks[later - distance]], axis=1))
+        for place in range(deepest):
+            later = here[position > place + half]
+            pairs.append(np.stack([ranks[later], ranks[heads[later] + place]], axis=1))
+        found = distinct_pairs(np.concatenate(pairs))
+        yield found[found[:, 0] > found[:, 1]]
 
 
 def distinct_pairs(pairs: np.ndarray) -> np.ndarray:

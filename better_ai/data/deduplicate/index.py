@@ -47,7 +47,7 @@ class IndexTask:
             if (signatures.folder / f"{kind}_keys.npy").exists():
                 rows = signatures.array(f"{kind}_rows")
                 np.save(out / f"{kind}_keys.npy", signatures.array(f"{kind}_keys")[kept[rows]])
-                np.save(out / f"{kind}_rows.npy", new_rows[rows[kept[rows]]])
+                np.save(out / f"{kind}_rows.npy", new_rows[rows[kept[rows]]].astype(np.uint32))
         if (signatures.folder / "sketches.npy").exists():
             np.save(out / "sketches.npy", signatures.sketches[kept])
             _copy_sets(signatures, kept, out)

@@ -57,10 +57,7 @@ class Signatures:
     @cached_property
     def shingles(self) -> ShingleSets:
         bounds = self.array("shingle_bounds")
-        if not bounds[-1]:
-            return ShingleSets(np.zeros(0, np.uint32), bounds)
-        hashes = np.memmap(self.folder / "shingles.u32", np.uint32, "r", shape=(int(bounds[-1]),))
-        return ShingleSets(hashes.view(np.ndarray), bounds)
+        return ShingleSets(load_raw(self.folder / "shingles.u32", np.dtype(np.uint32)), bounds)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -79,7 +76,7 @@ class Signatures:
         keys = self.array(f"{kind}_keys")
         first = keys if keys.ndim == 1 else keys[:, 0]
         start, stop = key_range(first, low, high)
-        return keys[start:stop], self.array(f"{kind}_rows")[start:stop]
+        return keys[start:stop], self.array(f"{kind}_rows")[start:stop].astype(np.int64)
 
 
 def load_array(path: Path) -> np.ndarray:
@@ -87,6 +84,16 @@ def load_array(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
     except (OSError, ValueError, EOFError) as error:
+        raise ArtifactError(f"cannot read {path} ({error}); remove its folder to build it again") from None
+
+
+def load_raw(path: Path, kind: np.dtype) -> np.ndarray:
+    """A file of nothing but values, mapped and not read. Raises ArtifactError when it is missing or damaged."""
+    try:
+        if not path.stat().st_size:
+            return np.zeros(0, kind)
+        return np.memmap(path, kind, "r").view(np.ndarray)
+    except (OSError, ValueError) as error:
         raise ArtifactError(f"cannot read {path} ({error}); remove its folder to build it again") from None
 
 
@@ -108,4 +115,4 @@ def write_keys(kind: str, keys: np.ndarray, rows: np.ndarray, folder: Path) -> N
     """Write the keys in ascending order, and their rows; equal keys in the order of their rows."""
     order = np.argsort(keys, kind="stable") if keys.ndim == 1 else np.lexsort((keys[:, 1], keys[:, 0]))
     np.save(folder / f"{kind}_keys.npy", keys[order])
-    np.save(folder / f"{kind}_rows.npy", rows[order])
+    np.save(folder / f"{kind}_rows.npy", rows[order].astype(np.uint32))

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from better_ai.data.deduplicate.candidates import distinct_pairs
+from better_ai.data.deduplicate.candidates import MAX_PAIRS, distinct_pairs
 from better_ai.data.deduplicate.minhash import BINS, estimate
 from better_ai.data.deduplicate.ranking import Ranked
 from better_ai.data.deduplicate.shingles import jaccard
 from better_ai.data.deduplicate.simhash import hamming
-from better_ai.data.deduplicate.store import load_array
+from better_ai.data.deduplicate.store import load_array, load_raw
 
 SKETCH_DEVIATIONS = 4.0
 """How many standard errors below the threshold an estimate may lie before a pair is discarded unread."""
@@ -26,11 +26,13 @@ _SMALL_SET = 8 * BINS
 _CHUNK = 16384
 
 EDGES = np.dtype([("later", np.int64), ("earlier", np.int64), ("similarity", np.float64)])
+"""Ranks of two documents, and their Jaccard similarity."""
+EDGES_FILE = "edges.raw"
 
 
 @dataclass(frozen=True)
 class VerifyTask:
-    """Range of ranks -> `edges.npy`: (later rank, earlier rank, similarity) of true near-duplicates, ascending."""
+    """Range of ranks -> EDGES_FILE: EDGES of true near-duplicates, ascending."""
 
     ranked: Ranked
     candidates: tuple[Path, ...]
@@ -39,21 +41,17 @@ class VerifyTask:
     """None: the sketches are those of MinHash."""
 
     def __call__(self, limits: tuple[int, int], out: Path) -> Mapping[str, Any]:
-        pairs = distinct_pairs(np.concatenate([np.zeros((0, 2), np.int64), *self._slices(limits)]))
-        edges, estimated = [np.zeros(0, EDGES)], 0
-        for start in range(0, len(pairs), _CHUNK):
-            found = self._verify(pairs[start : start + _CHUNK])
-            estimated += found[1]
-            edges.append(found[0])
-        merged = np.concatenate(edges)
-        np.save(out / "edges.npy", merged)
-        return {"pairs": len(pairs), "compared": estimated, "near_duplicates": len(merged)}
-
-    def _slices(self, limits: tuple[int, int]) -> Iterator[np.ndarray]:
-        for folder in self.candidates:
-            pairs = load_array(folder / "pairs.npy")
-            start, stop = np.searchsorted(pairs[:, 0], limits)
-            yield pairs[start:stop]
+        candidates = [load_array(path) for folder in self.candidates for path in sorted(folder.glob("*.npy"))]
+        total = compared = near = 0
+        with (out / EDGES_FILE).open("wb") as file:
+            for low, high in _ranges(candidates, limits):
+                pairs = distinct_pairs(np.concatenate([np.zeros((0, 2), np.int64), *_between(candidates, low, high)]))
+                for start in range(0, len(pairs), _CHUNK):
+                    edges, in_full = self._verify(pairs[start : start + _CHUNK])
+                    file.write(edges.tobytes())
+                    compared, near = compared + in_full, near + len(edges)
+                total += len(pairs)
+        return {"pairs": total, "compared": compared, "near_duplicates": near}
 
     def _verify(self, pairs: np.ndarray) -> tuple[np.ndarray, int]:
         """The pairs that reach the threshold, and how many were compared in full."""
@@ -97,9 +95,25 @@ class VerifyTask:
         return possible & (close | (small < _SMALL_SET))
 
 
+def _between(candidates: Sequence[np.ndarray], low: int, high: int) -> Iterator[np.ndarray]:
+    """The pairs whose later rank lies in low..high - 1."""
+    for pairs in candidates:
+        start, stop = np.searchsorted(pairs[:, 0], (low, high))
+        yield pairs[start:stop]
+
+
+def _ranges(candidates: Sequence[np.ndarray], limits: tuple[int, int]) -> list[tuple[int, int]]:
+    """The range, halved until no part has more than MAX_PAIRS candidates."""
+    low, high = limits
+    if high - low < 2 or sum(map(len, _between(candidates, low, high))) <= MAX_PAIRS:
+        return [limits]
+    middle = (low + high) // 2
+    return [*_ranges(candidates, (low, middle)), *_ranges(candidates, (middle, high))]
+
+
 @dataclass(frozen=True)
 class DecideTask:
-    """Folders with `edges.npy`, by ascending ranks -> per folder, `00000.npy` and so on: the edges that removed a
+    """Folders with EDGES_FILE, by ascending ranks -> per folder, `00000.npy` and so on: the edges that removed a
     document, one each; and `gone.npy`, one bit per document, which is all the state there is.
 
     A document goes for the kept one it resembles most, the better one of two that it resembles equally.
@@ -110,7 +124,7 @@ class DecideTask:
     def __call__(self, folders: Sequence[Path], out: Path) -> Mapping[str, Any]:
         gone, removed = np.zeros(self.documents // 8 + 1, np.uint8), 0
         for number, folder in enumerate(folders):
-            edges = load_array(folder / "edges.npy")
+            edges = load_raw(folder / EDGES_FILE, EDGES)
             chosen = edges[_decide(edges, gone.data)]
             np.save(out / f"{number:05d}.npy", chosen)
             removed += len(chosen)
