@@ -177,6 +177,52 @@ def preprocess(
         raise typer.Exit(1)
 
 
+@app.command()
+def process(
+    run: RunArgument,
+    overrides: SetOption = None,
+    verify: Annotated[
+        bool, typer.Option(help="Run the examples of docstrings in the jail, so that planted bugs are known to fail.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn the training documents of a run into conversations: completion, bug fixing, refactoring, documentation."""
+    from better_ai.cli.progress import TerminalProgress
+    from better_ai.cli.run import INTERRUPTED
+    from better_ai.config import SandboxConfig
+    from better_ai.config.data import ProcessingConfig
+    from better_ai.config.reading import apply_override
+    from better_ai.pipeline.conversations_job import NAME, build_conversations
+    from better_ai.pipeline.stage import Silent
+
+    values: dict[str, Any] = {}
+    for override in overrides or ():
+        apply_override(values, override)
+    config = ProcessingConfig.parse(values, where="processing")
+    sandbox = SandboxConfig() if verify else None
+    console = Console(highlight=False)
+    try:
+        if as_json:
+            manifest = build_conversations(run, config, sandbox=sandbox, progress=Silent())
+        else:
+            with TerminalProgress(console) as progress:
+                manifest = build_conversations(run, config, sandbox=sandbox, progress=progress)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("[yellow]Stopped.[/] The same command continues from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    stats = manifest.metrics[NAME]
+    if as_json:
+        typer.echo(json.dumps({"content_id": manifest.content_id, **stats}, indent=2))
+        return
+    table = Table("task set", title=f"conversations of {stats['documents']:,} documents")
+    for title in ("made", "kept"):
+        table.add_column(title, justify="right")
+    for task, count in stats["made"].items():
+        table.add_row(task, f"{count:,}", f"{stats['kept'].get(task, 0):,}")
+    console.print(table)
+    console.print(f"{stats['single_turn']:,} with one turn, {stats['multi_turn']:,} with several; in {run / NAME}")
+
+
 def _print_preprocessed(console: Console, datasets: Any) -> None:
     for each in datasets:
         if each.problem:

@@ -41,6 +41,8 @@ class CorpusStats:
     train_bytes: int
     validation_documents: int
     validation_bytes: int
+    problems: tuple[str, ...] = ()
+    """Sources, or parts of them, that could not be read."""
 
     @property
     def kept(self) -> int:
@@ -110,6 +112,7 @@ def corpus_stats(collected: Collected, split: Sequence[SplitShard], rejects: Rej
         train_bytes=train["bytes"],
         validation_documents=validation["documents"],
         validation_bytes=validation["bytes"],
+        problems=tuple(collected.problems),
     )
 
 
