@@ -12,6 +12,8 @@ from typing import Any
 
 from better_ai.extras import import_extra
 
+MAX_HEAD = 100_000
+"""Characters in which a page's title is looked for."""
 MAX_MAIN_DEPTH = 256
 """resiliparse's search for the main content takes time with the square of the nesting: measured 4 s at 20,000."""
 
@@ -26,6 +28,13 @@ _LANGUAGE_CLASS = re.compile(
 )
 _WRAPPERS = re.compile(r"(?:<div\b[^<>]*>\s*){1,2}\Z", re.IGNORECASE)
 _NO_LANGUAGE = {"default", "none", "text", "plaintext", "plain", "notranslate", "prettyprint"}
+_FIRST_CODE = re.compile(r"\s*<code\b([^<>]*)>", re.IGNORECASE)
+_BREAK = re.compile(r"<br\b[^<>]*>", re.IGNORECASE)
+_ANY_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_EMPTY_HEADING = re.compile(r"^#+[ \t]*$", re.MULTILINE)
+_BLANK_LINES = re.compile(r"\n{3,}")
+_TICKS = re.compile("`+")
+_MARK = re.compile("\ue000[oct]")
 _CODE_BLOCK = re.compile(f"{_OPEN}([^\n]*)\n(.*?){_CLOSE}", re.DOTALL)
 _CODE_SPAN = re.compile(f"{_TICK}([^\ue000]*){_TICK}")
 
@@ -91,13 +100,12 @@ def _mark(html: str) -> str:
 
 def _one_text(inside: str) -> str:
     """What is inside a code element, as a single text: highlighting goes, line breaks and entities stay."""
-    inside = re.sub(r"<br\b[^<>]*>", "\n", inside, flags=re.IGNORECASE)
-    return re.sub(r"</?[a-zA-Z][^<>]*>", "", inside)
+    return _ANY_TAG.sub("", _BREAK.sub("\n", inside)) if "<" in inside else inside
 
 
 def _language(html: str, block: re.Match[str], inside: str) -> str:
     """What the classes of a code block, of its `<code>` or of what wraps it name as its language."""
-    code = re.match(r"\s*<code\b([^<>]*)>", inside, re.IGNORECASE)
+    code = _FIRST_CODE.match(inside)
     wrappers = _WRAPPERS.search(html, max(0, block.start() - 300), block.start())
     for attributes in (block[3], code[1] if code else "", wrappers[0] if wrappers else ""):
         for found in _LANGUAGE_CLASS.finditer(attributes):
@@ -122,8 +130,7 @@ def _fence(text: str) -> str:
 
 def _prose(text: str) -> str:
     text = _without_marks(_CODE_SPAN.sub(_tick, text))
-    text = re.sub(r"^#+[ \t]*$", "", text, flags=re.MULTILINE)
-    return re.sub(r"\n{3,}", "\n\n", text).strip("\n").rstrip()
+    return _BLANK_LINES.sub("\n\n", _EMPTY_HEADING.sub("", text)).strip("\n").rstrip()
 
 
 def _tick(span: re.Match[str]) -> str:
@@ -132,11 +139,11 @@ def _tick(span: re.Match[str]) -> str:
 
 
 def _without_marks(text: str) -> str:
-    return re.sub("\ue000[oct]", "", text)
+    return _MARK.sub("", text) if "\ue000" in text else text
 
 
 def _longest_ticks(code: str) -> int:
-    return max((len(run) for run in re.findall("`+", code)), default=0)
+    return max(map(len, _TICKS.findall(code)), default=0) if "`" in code else 0
 
 
 def _only(nodes: Any) -> Any:
@@ -154,7 +161,8 @@ def _depth(html: str) -> int:
 
 def page_title(html: str) -> str:
     """The title of a page on one line, empty if it has none."""
-    return " ".join((parse_html(html).title or "").split())
+    end = html[:MAX_HEAD].lower().find("</title")
+    return " ".join((parse_html(html[: max(end, 0)]).title or "").split())
 
 
 def block_count(text: str) -> int:

@@ -65,7 +65,8 @@ def test_code_is_exact(code: str) -> None:
 @given(
     st.lists(
         st.sampled_from(["<pre>", "</pre>", "<code>", "</code>", "<h1>", "</h1>", "<main>", "<!--",
-                         "<td class=linenos>", "-->", "\ue000o", "\ue000", "```", "x", "\n", "&lt", "\ud800", "\0", "<pre",
+                         "<td class=linenos>", "-->", "\ue000o", "\ue000", "```", "x", "\n", "&lt",
+                         "\ud800", "\0", "<pre",
                          "<article>", "</p>", "<br>", "<svg>", "<template>"])
     )
 )  # fmt: skip

@@ -33,13 +33,17 @@ MAX_ROW_BYTES = 4_000_000
 """Posts have at most 30,000 characters."""
 QUESTION, ANSWER = "1", "2"
 
+_ANSWER = re.compile(rb"<row [^<>]*\bPostTypeId=\"2\"")
 _ROW = re.compile(rb"<row[\s/]")
 _ROW_ID = re.compile(rb"<row\s[^<]*?\bId=\"(\d{1,18})\"")
 
 
 @dataclass(frozen=True)
 class StackExchangeCollector:
-    """The questions of one dump. The unit that is kept or rejected is a question, or a row that cannot be parsed."""
+    """The questions of one dump. The unit that is kept or rejected is a question, or a row of no known kind.
+
+    An answer is looked at when its question is.
+    """
 
     config: StackExchangeSource
 
@@ -71,6 +75,8 @@ class StackExchangeCollector:
         origin = Origin(self.config.site, "unknown", "dump of Stack Exchange")
         with self._path.open("rb") as file:
             for start, raw in rows_between(file, part.payload["start"], part.payload["stop"]):
+                if raw is not None and _ANSWER.search(raw, 0, BLOCK_BYTES):
+                    continue
                 name = f"byte {start}"
                 try:
                     if raw is None:
