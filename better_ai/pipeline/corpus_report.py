@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from better_ai.artifacts import Manifest, atomic_write
+from better_ai.artifacts import Manifest, atomic_write, read_json
+from better_ai.data import CORPUS_FILE, TIMINGS_FILE
 from better_ai.data.inspection import CorpusView, Inspection
 from better_ai.pipeline import figures
 from better_ai.pipeline.page import render_page
@@ -28,8 +29,8 @@ def write_corpus_report(folder: Path, out: Path) -> Inspection:
         samples=samples,
         plots=_plots(inspection),
         total_bytes=sum(count.bytes for count in inspection.splits),
-        problems=manifest.metrics["corpus"].get("problems", ()),
-        steps=manifest.metrics.get("steps", ()),
+        problems=manifest.metrics["corpus"]["problems"],
+        **_cost(folder),
         **_headline(inspection, manifest),
     )
     with atomic_write(out) as temporary:
@@ -55,6 +56,23 @@ def _headline(inspection: Inspection, manifest: Manifest) -> dict[str, Any]:
         ("documents held out for validation", f"{_documents(inspection, 'validation'):,}"),
     ]
     return {"lead": lead, "cards": [{"label": label, "value": value} for label, value in cards]}
+
+
+def _cost(folder: Path) -> dict[str, Any]:
+    """CPU seconds and rates of steps and phases, as they were when each shard was computed."""
+    counts, timings = read_json(folder / CORPUS_FILE)["steps"], read_json(folder / TIMINGS_FILE)
+    steps = []
+    for count, cost in zip(counts, timings["steps"].values(), strict=True):
+        seconds = cost["tag"]["cpu_seconds"] + cost["judge"]["cpu_seconds"]
+        rate = timings["bytes"] / 1e6 / seconds if seconds > 0.005 else None
+        steps.append({"name": count["type"], **count, "cpu_seconds": seconds, "rate": rate})
+    phases = {**timings["phases"], "the whole build": timings["whole"]}
+    rows = [
+        {"name": name, "cpu_seconds": cost["cpu_seconds"], "rate": cost["mb_per_second"]}
+        for name, cost in phases.items()
+        if cost["cpu_seconds"] > 0.05
+    ]
+    return {"steps": steps, "phases": rows}
 
 
 def _plots(inspection: Inspection) -> dict[str, dict[str, str]]:
