@@ -21,6 +21,7 @@ from better_ai.data.html import fenced_blocks
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, document_id, write_parquet
 from better_ai.data.step import Reject, document_batch, rejected_batch
 from better_ai.errors import UserError
+from better_ai.extras import MissingExtra
 
 CURSOR = "cursor.json"
 MAX_DOCUMENT_BYTES = 4_000_000
@@ -149,7 +150,9 @@ def _preprocess_one(text: str, request: Request, out: Path, shard_size: int, tel
     try:
         collector = HuggingFaceCollector(_source(request))
         parts = _parts(collector, request)
-    except (UserError, *READ_ERRORS) as error:
+    except MissingExtra:
+        raise
+    except READ_ERRORS as error:  # a UserError among them
         return replace(result, problem=str(error))
     key = content_id([asdict(request), shard_size, _identity(parts, request)])
     cursor = _resume(folder, key)

@@ -126,6 +126,7 @@ class HuggingFaceCollector:
 
     def _hub_parts(self) -> list[Part]:
         hub = import_extra("huggingface_hub", "data")
+        import_extra("datasets", "data")
         try:
             info = hub.HfApi().dataset_info(
                 self.config.id, revision=self.config.revision or None, timeout=HUB_TIMEOUT_SECONDS
