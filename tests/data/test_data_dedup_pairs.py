@@ -22,6 +22,7 @@ from dedup_corpus import (
     shingles,
     similar_pairs,
     similarity,
+    write_shards,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -169,6 +170,20 @@ def test_a_changed_threshold_reads_no_document_again(texts: list[str], tmp_path:
     loose = find(rows, tmp_path, phases=phases, threshold=0.6)
     assert "signatures" not in ran and "pairs" in ran
     assert len(loose.kept) < len(strict.kept)
+
+
+def test_known_shards_are_not_read_again(texts: list[str], tmp_path: Path) -> None:
+    """Signatures by identity: a build with one more shard computes that one's, and finds the same as without."""
+    shards = write_shards(documents(texts[:300]), tmp_path, 3)
+    seen: list[tuple[str, int, int]] = []
+    phases = Phases(tmp_path / "phases", on_progress=lambda name, done, total, counts: seen.append((name, done, total)))
+    names = [path.name for path in shards]
+    deduplicate(shards[:2], DeduplicationConfig(), phases, key={"build": 1}, identities=names[:2])
+    seen.clear()
+    more = deduplicate(shards, DeduplicationConfig(), phases, key={"build": 2}, identities=names)
+    assert [(done, total) for name, done, total in seen if name == "signatures"] == [(2, 3), (3, 3)]
+    plain = deduplicate(shards, DeduplicationConfig(), Phases(tmp_path / "plain"), key={})
+    assert [result.files for result in more] == [result.files for result in plain]
 
 
 def test_ten_thousand_equal_documents(tmp_path: Path) -> None:

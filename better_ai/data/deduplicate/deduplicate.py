@@ -31,23 +31,30 @@ from better_ai.data.deduplicate.signatures import SignatureTask, signature_setti
 from better_ai.data.deduplicate.verification import DecideTask, VerifyTask
 from better_ai.data.engine import Phases, ShardResult
 
-KEYS_PER_DOCUMENT = 4
+_KEYS_PER_ROW = 4
 """A partition of bucket keys holds so many times `partition_rows`."""
 
 
 def deduplicate(
-    shards: Sequence[Path], config: DeduplicationConfig, phases: Phases, *, key: Mapping[str, Any]
+    shards: Sequence[Path],
+    config: DeduplicationConfig,
+    phases: Phases,
+    *,
+    key: Mapping[str, Any],
+    identities: Sequence[str] | None = None,
 ) -> list[ShardResult]:
     """Find the duplicates among the documents of Parquet files in DOCUMENT_SCHEMA.
 
     Returns one result per shard: its folder holds `removed.parquet` (row, step, reason), its counts are `documents`
-    and the number removed by each step. `key` identifies the shards' contents. Raises ArtifactError when a shard or
-    an index of `config.against` cannot be read, UserError when such an index was made with other settings.
+    and the number removed by each step. `key` identifies the shards' contents; with `identities`, one per shard, the
+    signatures of shards that a former build had too are not computed again. Raises ArtifactError when a shard or an
+    index of `config.against` cannot be read, UserError when such an index was made with other settings.
     """
     phases = _subfolder(phases)
-    earlier, identities = open_indexes(config)
-    signatures = _signatures(shards, config, phases, key)
-    base: dict[str, Any] = {**_signature_key(config, key), "against": identities, "rows": config.partition_rows}
+    earlier, indexes = open_indexes(config)
+    signatures = _signatures(shards, config, phases, key, identities)
+    settings = signature_settings(config)
+    base: dict[str, Any] = {**key, "settings": settings, "against": indexes, "rows": config.partition_rows}
     ranked = rank(signatures, earlier, phases, partition_rows=config.partition_rows, key=base)
     partitions = key_partitions(-(-max(1, ranked.documents) // config.partition_rows))
     numbers = range(len(shards))
@@ -85,26 +92,28 @@ def index_kept(
     out: Path,
     *,
     key: Mapping[str, Any],
+    identities: Sequence[str] | None = None,
 ) -> None:
-    """Write the index of the documents that `deduplicate` has left of the same shards, with the same `key`, to `out`.
+    """Write the index of the documents that `deduplicate` has left to `out`, given what `deduplicate` was given.
 
     Raises ArtifactError when `out` exists or cannot be written.
     """
     phases = _subfolder(phases)
-    signatures = _signatures(shards, config, phases, key)
+    signatures = _signatures(shards, config, phases, key, identities)
     items = list(zip(_folders(signatures), _folders(removed), strict=True))
     parts = phases.run("index", IndexTask(), items, key={"removed": [result.identity for result in removed], **key})
     write_index(parts, config, out)
 
 
 def _signatures(
-    shards: Sequence[Path], config: DeduplicationConfig, phases: Phases, key: Mapping[str, Any]
+    shards: Sequence[Path],
+    config: DeduplicationConfig,
+    phases: Phases,
+    key: Mapping[str, Any],
+    identities: Sequence[str] | None,
 ) -> list[ShardResult]:
-    return phases.run("signatures", SignatureTask(config), list(shards), key=_signature_key(config, key))
-
-
-def _signature_key(config: DeduplicationConfig, key: Mapping[str, Any]) -> dict[str, Any]:
-    return {**key, "settings": signature_settings(config)}
+    key = {"settings": signature_settings(config), **({} if identities else key)}
+    return phases.run("signatures", SignatureTask(config), list(shards), key=key, identities=identities)
 
 
 def _subfolder(phases: Phases) -> Phases:
@@ -129,7 +138,7 @@ def _near_duplicates(
     partitions: list[tuple[int, int]] = []
     if config.method != "exact":
         keys = max(1, sum(len(piece.array("band_keys")) for piece in ranked.pieces))
-        partitions = key_partitions(-(-keys // (KEYS_PER_DOCUMENT * config.partition_rows)))
+        partitions = key_partitions(-(-keys // (_KEYS_PER_ROW * config.partition_rows)))
     task = CandidateTask(ranked, skipped, config.bucket_pairs)
     candidates = phases.run("candidates", task, partitions, key=key)
     starts = [*range(0, max(1, ranked.documents), config.partition_rows), ranked.documents]

@@ -113,12 +113,11 @@ def rank(
     partition_rows: int,
     key: Mapping[str, Any],
 ) -> Ranked:
-    """Rank all documents."""
+    """Rank all documents, those of `earlier` signature folders first."""
     new = tuple(result.folder for result in signatures)
     total = sum(result.counts["documents"] for result in signatures)
     splitters = _splitters([Signatures(folder) for folder in new], -(-total // partition_rows))
-    limits = [None, *splitters, None]
-    items = list(pairwise(limits))
+    items = list(pairwise([None, *splitters, None]))
     ranges = phases.run("rank_ranges", RangeTask(new), items, key={**key, "partition_rows": partition_rows})
     earlier_starts = [0]
     for folder in earlier:

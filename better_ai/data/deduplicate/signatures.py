@@ -38,7 +38,7 @@ _COLUMNS = ["id", "content", "language", "source", "quality_score", "metadata"]
 
 @dataclass(frozen=True)
 class SignatureTask:
-    """Parquet file of documents -> a signature folder. Memory: the sets of one shard's bands and one batch of text."""
+    """Parquet file of documents -> a signature folder. Memory: one row group, and half a kilobyte per document."""
 
     config: DeduplicationConfig
 
@@ -151,7 +151,8 @@ def _groups(bounds: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _digests(text: memoryview, bounds: np.ndarray) -> np.ndarray:
-    """xxh3-128 of each document's normalised bytes, uint64 (documents, 2), the upper half first."""
+    """xxh3-128 of each document's normalised bytes, uint64 (documents, 2), the upper half first. It is no protection
+    against those who construct collisions; an `id` is."""
     limits = bounds.tolist()
     digests = [xxhash.xxh3_128_digest(normalized(bytes(text[start:stop]))) for start, stop in pairwise(limits)]
     return np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2)
