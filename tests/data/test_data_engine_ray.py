@@ -1,14 +1,16 @@
 """The same build as tasks of a local Ray cluster, one of whose workers is killed."""
 
+import contextlib
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from corpus_run import digests, write_modules
+from corpus_run import digests, run_build, write_modules
 
 from better_ai.config import DataConfig, FolderSource
 from better_ai.config.data import LocalExecutorConfig, RayExecutorConfig
@@ -32,6 +34,37 @@ def test_a_cluster_that_is_not_there_is_named() -> None:
 def cluster() -> Iterator[Executor]:
     with open_executor(RayExecutorConfig(workers=2)) as executor:
         yield executor
+
+
+@pytest.fixture
+def swept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Sweeps up what the clusters of killed processes leave: agents, where nobody buries their parent, and logs."""
+    with tempfile.TemporaryDirectory(prefix="t", ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(file.path.startswith(folder) for file in process.open_files()):
+                    process.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("swept")
+def test_a_build_on_ray_that_is_killed_goes_on(tmp_path: Path) -> None:
+    folders = [tmp_path / f"source-{number}" for number in range(8)]
+    for number, folder in enumerate(folders):
+        write_modules(folder, 25, start=30 * number)
+    sources = tuple(FolderSource(path=str(folder), license="MIT") for folder in folders)
+    config = DataConfig(sources=sources, executor=RayExecutorConfig(workers=2), shard_bytes=30_000)
+    inline = config.model_copy(update={"executor": LocalExecutorConfig(workers=1)})
+    whole = run_build(inline, tmp_path / "whole", tmp_path / "whole-work")
+    assert whole.returncode == 0, whole.stderr
+    for events in (3, 12, 16):
+        killed = run_build(config, tmp_path / "out", tmp_path / "work", events=events)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    finished = run_build(config, tmp_path / "out", tmp_path / "work")
+    assert finished.returncode == 0, finished.stderr
+    assert digests(tmp_path / "out") == digests(tmp_path / "whole")
 
 
 def test_two_workers_one_of_them_killed_give_the_bytes_of_one_process(cluster: Executor, tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 All machines must see the work folder and the sources under the same paths, such as on a network file system: tasks
 send counts through Ray, and never documents. Ray runs a task again when its worker or machine dies.
 
-A local cluster gets no dashboard, keeps its logs in a folder that goes with it, and ends with this process, even when
-that is killed. Usage statistics are never sent.
+A local cluster gets no dashboard and keeps its logs in a folder that goes with it. Its workers end with this process,
+even when that is killed. Usage statistics are never sent.
 """
 
 import os
