@@ -2,7 +2,8 @@
 
 Equal in effect as long as formatting one value changes no other: an f-string evaluates and formats one part after the
 other, `format` evaluates all of them first. Only names and attributes of names are moved, so that nothing else could
-come between. Nested, joined and self-documenting strings, computed format specifications and `\\N{...}` are left alone.
+come between. Nested, joined and self-documenting strings, computed format specifications and strings with
+characters given by number or name, which might be braces, are left alone.
 """
 
 import re
@@ -14,6 +15,7 @@ from better_ai.data.processing.augment.rewrite import Rewriter, cst, rewrite, so
 if TYPE_CHECKING:
     from libcst import BaseExpression
 
+_CODED = re.compile(r"\\[xuUN0-7]")
 _FIELD = re.compile(r"\{\{|\}\}|\{(![rsa])?(:[^{}]*)?\}|[{}]")
 
 
@@ -60,7 +62,7 @@ class _CallFormat(_Unnested):
         self.depth -= 1
         fields = [part for part in updated_node.parts if isinstance(part, cst.FormattedStringExpression)]
         literal = "".join(part.value for part in updated_node.parts if isinstance(part, cst.FormattedStringText))
-        if self.depth or not fields or "\\N" in literal or updated_node.prefix.lower() != "f":
+        if self.depth or not fields or _CODED.search(literal) or updated_node.prefix.lower() != "f":
             return updated_node
         if not all(map(_is_plain, fields)) or not self.take():
             return updated_node
@@ -76,7 +78,7 @@ class _UseFString(_Unnested):
         if self.depth or not isinstance(function, cst.Attribute) or function.attr.value != "format":
             return updated_node
         string = function.value
-        if not isinstance(string, cst.SimpleString) or string.prefix or string.lpar or "\\N" in string.value:
+        if not isinstance(string, cst.SimpleString) or string.prefix or string.lpar or _CODED.search(string.value):
             return updated_node
         args = updated_node.args
         if any(arg.star or arg.keyword or not _is_chain(arg.value) for arg in args):
@@ -111,7 +113,7 @@ def _is_plain(field: "cst.FormattedStringExpression") -> bool:
     return (
         field.equal is None
         and _is_chain(field.expression)
-        and all(isinstance(part, cst.FormattedStringText) and "\\" not in part.value for part in spec)
+        and all(isinstance(part, cst.FormattedStringText) and not set("\\{}").intersection(part.value) for part in spec)
     )
 
 
