@@ -20,11 +20,12 @@ from better_ai.data.collectors.tabular import READ_ERRORS, SUFFIXES, column_name
 from better_ai.data.html import fenced_blocks
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, document_id, write_parquet
 from better_ai.data.step import Reject, document_batch, rejected_batch
-from better_ai.errors import UserError
+from better_ai.errors import ArtifactError, UserError
 from better_ai.extras import MissingExtra
 
 CURSOR = "cursor.json"
-MAX_DOCUMENT_BYTES = 4_000_000
+MAX_DOCUMENT_BYTES = 1_000_000
+"""A shard is held in memory until it is written, so this times its size is the most a run can take."""
 PROSE = ("text", "markdown")
 """Languages whose white space is tidied; every other text may be code, or is."""
 SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test"}
@@ -154,7 +155,7 @@ def _preprocess_one(text: str, request: Request, out: Path, shard_size: int, tel
         raise
     except READ_ERRORS as error:  # a UserError among them
         return replace(result, problem=str(error))
-    key = content_id([asdict(request), shard_size, _identity(parts, request)])
+    key = content_id([request.folder, request.column, shard_size, _identity(parts, request)])
     cursor = _resume(folder, key)
     problem = None
     try:
@@ -221,7 +222,10 @@ def _identity(parts: Sequence[Part], request: Request) -> list[Any]:
 def _resume(folder: Path, key: str) -> Cursor:
     if not (folder / CURSOR).exists():
         return Cursor(key)
-    cursor = Cursor(**read_json(folder / CURSOR))
+    try:
+        cursor = Cursor(**read_json(folder / CURSOR))
+    except TypeError:
+        raise ArtifactError(f"{folder / CURSOR} is no cursor of this version; remove {folder} to begin again") from None
     if cursor.key != key:
         raise UserError(
             f"{folder} was begun with another shard size, column or state of the data set; "

@@ -176,6 +176,17 @@ def test_robots_that_cannot_be_had_forbid_all(status: int, site: Site, tmp_path:
     assert documents == [] and reason.startswith("robots.txt cannot be had") and site.asked["/a"] == 0
 
 
+def test_robots_behind_a_redirect_and_too_large(site: Site, tmp_path: Path) -> None:
+    site.says("/a")
+    site.says("/robots.txt", 301, b"", Location="/moved.txt")
+    site.says("/moved.txt", body=b"User-agent: *\nDisallow: /\n")
+    assert collected(source(tmp_path, pages=(f"{site.url}/a",)))[1][0][1] == "robots.txt forbids it"
+    site.says("/robots.txt", body=b"#" * 600_000)
+    assert collected(source(tmp_path / "b", pages=(f"{site.url}/a",)))[1][0][1] == "robots.txt forbids it"
+    site.says("/robots.txt", 403, b"")
+    assert len(collected(source(tmp_path / "c", pages=(f"{site.url}/a",)))[0]) == 1
+
+
 def test_trouble_that_passes(site: Site, tmp_path: Path, pauses: list[float]) -> None:
     site.says("/a")
     page = site.replies["/a"]

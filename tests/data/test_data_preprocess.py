@@ -15,7 +15,7 @@ from better_ai.data.collectors import huggingface
 from better_ai.data.html import fenced_blocks
 from better_ai.data.preprocess import CURSOR, Preprocessed, PreprocessResult, Request, preprocess, tidy
 from better_ai.data.schema import document_id, read_documents, read_rejected
-from better_ai.errors import UserError
+from better_ai.errors import ArtifactError, UserError
 
 PROSE = "Intro \r\n\r\n\r\n\r\nText.\t\n\n```python\nx = 1  \n\n\n\ny\n```\n\n~~~\nz \n~~~\n\n"
 TIDY = "Intro\n\nText.\n\n```python\nx = 1  \n\n\n\ny\n```\n\n~~~\nz \n~~~\n"
@@ -110,6 +110,13 @@ def test_other_settings_are_refused(rows: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["new"]}), rows / "train-9.parquet")
     with pytest.raises(UserError, match="state of the data set"):
         preprocess([f"{rows}:train:text"], tmp_path / "out", shard_size=30)
+
+
+def test_a_foreign_cursor_is_refused(rows: Path, tmp_path: Path) -> None:
+    (tmp_path / "out/mine/train").mkdir(parents=True)
+    (tmp_path / "out/mine/train" / CURSOR).write_text('{"other": 1}')
+    with pytest.raises(ArtifactError, match="no cursor of this version"):
+        preprocess([f"{rows}:train:text"], tmp_path / "out")
 
 
 def test_what_cannot_be_had_is_named_and_the_others_go_on(rows: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 What a server answered for good (a page, 404, robots.txt says no, too large) is kept in the store and never asked for
 again, so a killed run goes on where it was and a later one sees the same bytes. What may pass (no connection, 429, 5xx)
-is not kept. Robots follow RFC 9309: no robots.txt allows all, one that cannot be had forbids all.
+is not kept. Robots follow RFC 9309: without a robots.txt (4xx) all is allowed, with one that cannot be had nothing is.
 A page may not lead us into the local network: hosts that nobody named in the configuration must have public addresses.
 Left out: JavaScript, cookies, proxies other than those of the environment, protection against DNS that changes between
 the check and the request.
@@ -34,6 +34,9 @@ MAX_PAUSE_SECONDS = 60.0
 """Longest pause that a server's Retry-After or a robots.txt's Crawl-delay makes us wait."""
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which asking again may help."""
+
+
+REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class Passing(Exception):
@@ -108,28 +111,34 @@ class Fetcher:
 
     def get(self, url: str) -> Answer:
         """The page at an address. Raises Unreadable when there is none, for now or for good."""
-        kept = self._store.get(url)
-        if kept is None:
-            kept = self._follow(url)
-            self._store.put(url, kept)
+        kept = self._kept(url, self.config.max_response_bytes, self._forbidden)
         if kept.problem:
             raise Unreadable(kept.problem)
         return kept
 
-    def _follow(self, url: str) -> Answer:
-        """The final answer behind redirects. Raises Unreadable for what may pass."""
-        address = url
-        for _ in range(self.config.max_redirects + 1):
-            if problem := self._forbidden(address):
-                return Answer(address, b"", problem=problem)
+    def _kept(self, url: str, max_bytes: int, forbidden: Callable[[str], str | None]) -> Answer:
+        """The answer in the store, where it is put if it was not there. Raises Unreadable for what may pass."""
+        kept = self._store.get(url)
+        if kept is None:
             try:
-                status, headers, body = self._ask(address, self.config.max_response_bytes)
-                content = unpack(body, headers.get("content-encoding", ""), self.config.max_response_bytes)
-            except Unreadable as problem:
-                return Answer(address, b"", problem=str(problem))
+                kept = self._follow(url, max_bytes, forbidden)
             except Passing as problem:
                 raise Unreadable(f"{problem}, after {self.config.attempts} attempts") from None
-            if status in (301, 302, 303, 307, 308) and headers.get("location"):
+            self._store.put(url, kept)
+        return kept
+
+    def _follow(self, url: str, max_bytes: int, forbidden: Callable[[str], str | None]) -> Answer:
+        """The final answer behind redirects, each of which must be allowed."""
+        address = url
+        for _ in range(self.config.max_redirects + 1):
+            if problem := forbidden(address):
+                return Answer(address, b"", problem=problem)
+            try:
+                status, headers, body = self._ask(address, max_bytes)
+                content = unpack(body, headers.get("content-encoding", "").strip().lower(), max_bytes)
+            except Unreadable as problem:
+                return Answer(address, b"", problem=str(problem))
+            if status in REDIRECTS and headers.get("location"):
                 try:
                     address = urldefrag(urljoin(address, headers["location"])).url
                 except ValueError:
@@ -142,7 +151,16 @@ class Fetcher:
         return Answer(address, b"", problem=f"more than {self.config.max_redirects} redirects")
 
     def _forbidden(self, url: str) -> str | None:
-        """Why an address may not be asked. Raises Unreadable when that cannot be told now."""
+        """Why an address may not be asked for. Raises Unreadable when that cannot be told now."""
+        if problem := self._outside(url):
+            return problem
+        parts = urlsplit(url)
+        if not self._rules(f"{parts.scheme}://{parts.netloc}").can_fetch(self.config.user_agent, url):
+            return "robots.txt forbids it"
+        return None
+
+    def _outside(self, url: str) -> str | None:
+        """Why an address is none of the public web, nor of the hosts that the configuration names."""
         try:
             parts = urlsplit(url)
             host = parts.hostname
@@ -150,32 +168,29 @@ class Fetcher:
             return "malformed address"
         if parts.scheme not in ("http", "https") or not host:
             return "address that is not http or https"
-        if host not in self._named:
-            try:
-                found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-            except (OSError, UnicodeError) as error:
-                raise Unreadable(f"host cannot be found: {error}") from None
-            if not all(ipaddress.ip_address(str(address).partition("%")[0]).is_global for address in found):
-                return "host in a local network that the configuration does not name"
-        if not self._rules(f"{parts.scheme}://{parts.netloc}").can_fetch(self.config.user_agent, url):
-            return "robots.txt forbids it"
+        if host in self._named:
+            return None
+        try:
+            found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
+        except (OSError, UnicodeError) as error:
+            raise Unreadable(f"host cannot be found: {error}") from None
+        if not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found):
+            return "host in a local network that the configuration does not name"
         return None
 
     def _rules(self, site: str) -> RobotFileParser:
-        """What a site's robots.txt says, asked for once per process and kept in the store."""
+        """What a site's robots.txt says. Raises Unreadable when it cannot be had now."""
         if site not in self._robots:
-            address = f"{site}/robots.txt"
+            try:
+                kept = self._kept(f"{site}/robots.txt", MAX_ROBOTS_BYTES, self._outside)
+            except Unreadable as problem:
+                raise Unreadable(f"robots.txt cannot be had: {problem}") from None
+            absent = kept.problem is not None and kept.problem.startswith("status 4")
+            text = (
+                "" if absent else "User-agent: *\nDisallow: /" if kept.problem else kept.body.decode("utf-8", "replace")
+            )
             rules = RobotFileParser()
-            kept = self._store.get(address)
-            if kept is None:
-                try:
-                    status, headers, body = self._ask(address, MAX_ROBOTS_BYTES)
-                    text = unpack(body, headers.get("content-encoding", ""), MAX_ROBOTS_BYTES)
-                    kept = Answer(address, text if status == 200 else b"")
-                    self._store.put(address, kept)
-                except (Passing, Unreadable) as problem:
-                    raise Unreadable(f"robots.txt cannot be had: {problem}") from None
-            rules.parse(kept.body.decode("utf-8", "replace").splitlines())
+            rules.parse(text.removeprefix("\ufeff").splitlines())
             rules.modified()
             self._robots[site] = rules
         return self._robots[site]

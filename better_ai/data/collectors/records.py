@@ -21,7 +21,7 @@ from better_ai.data.chat import Conversation
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.dataset_rows import conversation
 from better_ai.data.collectors.files import pack_path, unpack_path
-from better_ai.data.collectors.rows import Origin, Unreadable
+from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.collectors.tabular import read_rows
 from better_ai.data.step import Reject, Stepped
@@ -54,7 +54,7 @@ class RecordsCollector:
 
     def _rows(self, file: Path, max_bytes: int) -> Iterator[Document | Reject]:
         declared = self.config.license
-        origin = Origin(self._root.name, declared, f"declared as {declared} in the configuration")
+        origin = Origin(printable(self._root.name), declared, f"declared as {declared} in the configuration")
         name = file.relative_to(self._root).as_posix() if file != self._root else file.name
         for place, row in read_rows(file, max_bytes=MAX_LINE_BYTES):
             where = f"{name} {place}"

@@ -51,7 +51,7 @@ def record_document(
     """
     content = limited(text, max_bytes)
     checked = {name: harmless(value) for name, value in more.items()}
-    return origin.document(content, path=harmless(path), language=language, raw=raw, **checked)
+    return origin.document(content, path=harmless(path), language=harmless(language), raw=raw, **checked)
 
 
 def harmless(value: Any) -> Any:

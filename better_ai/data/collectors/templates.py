@@ -27,7 +27,7 @@ import yaml
 from better_ai.config.data.dumps import TemplatesSource
 from better_ai.data.chat import ROLES, Conversation, Message
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.rows import Origin, Unreadable
+from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.step import Reject, Stepped
 from better_ai.data.transcript import write_transcript
@@ -82,7 +82,7 @@ class TemplatesCollector:
 
     def _rows(self, max_bytes: int) -> Iterator[Document | Reject]:
         license = self.config.license
-        origin = Origin(self._path.name, license, f"templates declared as {license} in the configuration")
+        origin = Origin(printable(self._path.name), license, f"templates declared as {license} in the configuration")
         templates = read_templates(self._path)
         total = sum(template.ways for template in templates)
         chosen = random.Random(self.config.seed).sample(range(total), min(self.config.count, total))

@@ -16,7 +16,7 @@ from better_ai.config.data.dumps import WarcSource
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.files import pack_path, unpack_path
 from better_ai.data.collectors.page import media_type, page_text, unpack
-from better_ai.data.collectors.rows import Origin, Unreadable
+from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, harmless, record_document
 from better_ai.data.step import Reject, Stepped
 from better_ai.errors import UserError
@@ -57,7 +57,9 @@ class WarcCollector:
         yield from batches(self._rows(Path(unpack_path(part.payload["file"])), max_document_bytes))
 
     def _rows(self, path: Path, max_bytes: int) -> Iterator[Document | Reject]:
-        origin = Origin(path.name, self.config.license, f"declared as {self.config.license} in the configuration")
+        origin = Origin(
+            printable(path.name), self.config.license, f"declared as {self.config.license} in the configuration"
+        )
         pages = 0
         try:
             with path.open("rb") as file:
