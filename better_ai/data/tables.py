@@ -51,7 +51,7 @@ class TableWriter:
         """Append rows; a row group is written when it is full."""
         check_schema(batch.schema, self.schema, str(self.path))
         self.rows += batch.num_rows
-        sizes = _content_bytes(batch)
+        sizes = _row_bytes(batch)
         start = 0
         while start < batch.num_rows:
             ends = self._pending_bytes + np.cumsum(sizes[start : start + ROW_GROUP_ROWS - self._pending_rows])
@@ -100,14 +100,6 @@ def read_batches(
         raise ArtifactError(f"cannot read {path} ({str(error).splitlines()[0]}); build the data again") from None
 
 
-def num_row_groups(path: Path) -> int:
-    """How many row groups a file has. Raises ArtifactError when it is missing or damaged."""
-    try:
-        return pq.read_metadata(path).num_row_groups
-    except (OSError, pa.ArrowException) as error:
-        raise ArtifactError(f"cannot read {path} ({str(error).splitlines()[0]}); build the data again") from None
-
-
 def check_schema(found: pa.Schema, expected: pa.Schema, where: str) -> None:
     """Raises ArtifactError when the columns are not the expected ones."""
     if not found.equals(expected):
@@ -116,7 +108,12 @@ def check_schema(found: pa.Schema, expected: pa.Schema, where: str) -> None:
         raise ArtifactError(f"{where} has the columns {has}; expected {wants}; build the data again")
 
 
-def _content_bytes(batch: pa.RecordBatch) -> np.ndarray:
+def content_bytes(batch: pa.RecordBatch) -> int:
+    """UTF-8 bytes of the content of some documents."""
+    return int(pc.sum(pc.binary_length(batch.column("content"))).as_py() or 0)
+
+
+def _row_bytes(batch: pa.RecordBatch) -> np.ndarray:
     if "content" not in batch.schema.names:
         return np.zeros(batch.num_rows, np.int64)
     return pc.binary_length(batch.column("content")).to_numpy(zero_copy_only=False).astype(np.int64)

@@ -227,6 +227,16 @@ def test_a_new_part_is_tagged_alone_and_old_work_goes(sources: Path, tmp_path: P
     assert digests(tmp_path / "again") == digests(tmp_path / "before")
 
 
+def test_new_files_are_found_and_a_source_named_twice_gives_nothing_twice(sources: Path, tmp_path: Path) -> None:
+    before = build_corpus(config(sources), tmp_path / "before", work=tmp_path / "work")
+    write_modules(sources, 10, start=300)
+    after = build_corpus(config(sources), tmp_path / "after", work=tmp_path / "work")
+    assert (before.collected, after.collected) == (90, 100)
+    twice = build_corpus(config(sources, sources), tmp_path / "twice", work=tmp_path / "work")
+    assert twice.collected == 200 and twice.kept == after.kept
+    assert twice.rejected["exact_duplicates"] == 100 + 2 * after.rejected.get("exact_duplicates", 0)
+
+
 def test_order_and_sizes_of_the_files(sources: Path, tmp_path: Path) -> None:
     build_corpus(config(sources, shard_bytes=10_000), tmp_path / "plain", work=tmp_path / "work")
     documents = pa.Table.from_batches(read_corpus(tmp_path / "plain", TRAIN))
@@ -267,7 +277,9 @@ def test_the_record_adds_up(sources: Path, tmp_path: Path) -> None:
 
 
 def test_documents_are_cleaned_before_anything_is_judged(sources: Path, tmp_path: Path) -> None:
-    (sources / "control.py").write_text('"""A module with a control character that no source file needs."""\n\nx = "\x01"\n')
+    (sources / "control.py").write_text(
+        '"""A module with a character that no source needs, in a string."""\n\nx = "\x01"\n'
+    )
     settings = config(sources, cleaning=CleaningConfig(control_characters="reject"))
     stats = build_corpus(settings, tmp_path / "out", work=tmp_path / "work")
     assert stats.collected == 91 and stats.rejected["clean"] == 1

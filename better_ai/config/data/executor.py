@@ -16,7 +16,8 @@ class LocalExecutorConfig(Config):
 
 
 class RayExecutorConfig(Config):
-    """Tasks of a Ray cluster; all its machines must see the run's folder and the sources under the same paths."""
+    """Tasks of a Ray cluster (extra `ray`); its machines must see the run's folder and the sources under the same
+    absolute paths."""
 
     type: Literal["ray"] = "ray"
     address: str | None = None

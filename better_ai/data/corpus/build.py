@@ -9,8 +9,7 @@
     write      output files; with a shuffle: scatter and gather
 
 Each phase keeps its output in the work folder, found by what it depends on. So an interrupted build goes on where it
-was, and one with a changed policy collects and tags nothing again: the work folder is a snapshot of the sources, and a
-source that has changed meanwhile is read again when its parts have, or when the folder is removed.
+was, and one with a changed policy collects and tags nothing again. At the end, what the build did not use is removed.
 """
 
 import shutil
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from better_ai.artifacts import atomic_write, content_id, write_json
 from better_ai.config import DataConfig
-from better_ai.data.corpus.collect import collect_shards, forget_failures
+from better_ai.data.corpus.collect import collect_shards, end_collection
 from better_ai.data.corpus.files import REJECTED_FILE, SPLITS, clear_leftovers, publish
 from better_ai.data.corpus.judge import judge_shards
 from better_ai.data.corpus.report import (
@@ -61,7 +60,7 @@ def build_corpus(
         with open_executor(config.executor) as opened:
             return build_corpus(config, out, work=work, executor=opened, on_progress=on_progress, takedown=takedown)
     out = Path(out)
-    phases = Phases(Path(work), executor, on_progress)
+    phases = Phases(Path(work).absolute(), executor, on_progress)
     phases.clear_leftovers()
     clear_leftovers(out)
     collected = collect_shards(config, phases)
@@ -90,8 +89,8 @@ def build_corpus(
         shards, key = _duplicates_key(judged)
         index_kept(shards, removed, config.deduplicate, phases, out / INDEX_FOLDER, key=key)
     write_json(out / CORPUS_FILE, corpus_record(config, collected, split, files, rejects))
-    write_json(out / TIMINGS_FILE, timings(config, tags, judged, phases.cpu_seconds))
-    forget_failures(collected, phases)
+    write_json(out / TIMINGS_FILE, timings(config, collected, tags, judged, phases.cpu_seconds))
+    end_collection(collected, phases)
     phases.prune()
     return stats
 

@@ -1,8 +1,9 @@
 """The first phases of a build: what parts the sources have, and one shard of cleaned documents for each part.
 
-The parts are listed once and kept, so that an interrupted build goes on with the same ones. A source that cannot be
-used is no error: it leaves a rejected row with the reason, like a file that cannot be read, and is tried again by the
-next build.
+The parts are listed once for a build, so that it goes on with the same ones when it was interrupted. The next build
+lists them anew and reads those that it does not know: a part is known by its name and payload, so an edit of a file
+that changes neither goes unseen until the work folder is removed. A source that cannot be used is no error: it leaves
+a rejected row with the reason, like a file that cannot be read, and is tried again by the next build.
 """
 
 import errno
@@ -24,7 +25,7 @@ from better_ai.data.corpus.shards import DOCUMENTS, REJECTED, Shard, check_conse
 from better_ai.data.engine import Phases, ShardResult
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.data.step import Stepped, document_batch, rejected_batch
-from better_ai.data.tables import TableWriter, check_schema
+from better_ai.data.tables import TableWriter, check_schema, content_bytes
 from better_ai.errors import BetterAIError
 from better_ai.extras import MissingExtra
 
@@ -77,9 +78,9 @@ def collect_shards(config: DataConfig, phases: Phases) -> Collected:
     return Collected(plans, shards)
 
 
-def forget_failures(collected: Collected, phases: Phases) -> None:
-    """Let the next build try again what could not be used."""
-    for result in collected.failed:
+def end_collection(collected: Collected, phases: Phases) -> None:
+    """Let the next build list the parts anew, and try again what could not be used."""
+    for result in [*collected.plans, *collected.failed]:
         phases.forget(result.folder)
 
 
@@ -123,7 +124,7 @@ def _plan(source: DataSource, folder: Path) -> Mapping[str, Any]:
 
 def _collect(max_document_bytes: int, cleaning: CleaningConfig, item: _Item, folder: Path) -> Mapping[str, Any]:
     """The cleaned documents of one part. When it fails on the way, what came before stays, with one rejected row."""
-    counts = {"collected": 0, "found": 0}
+    counts = {"collected": 0, "found": 0, "bytes": 0}
     problem = None
     with ExitStack() as stack:
         documents = stack.enter_context(TableWriter(folder / DOCUMENTS, DOCUMENT_SCHEMA))
@@ -136,6 +137,7 @@ def _collect(max_document_bytes: int, cleaning: CleaningConfig, item: _Item, fol
             counts["collected"] += stepped.kept.num_rows + stepped.rejected.num_rows
             counts["found"] += stepped.kept.num_rows
             cleaned = clean(stepped.kept, cleaning)
+            counts["bytes"] += content_bytes(cleaned.kept)
             documents.write(cleaned.kept)
             rejected.write(stepped.rejected)
             rejected.write(cleaned.rejected)

@@ -17,7 +17,7 @@ from better_ai.data.engine import Phases, ShardResult
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.data.step import NO_TAGS, Step, Stepped
 from better_ai.data.steps import make_step
-from better_ai.data.tables import TableWriter, read_batches
+from better_ai.data.tables import TableWriter, content_bytes, read_batches
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,3 @@ def _kept(rows: pa.Array, stepped: Stepped, step: str) -> pa.Array:
         return rows.filter(stepped.keep)
     assert not stepped.rejected.num_rows, f"the step {step} rejects rows without saying which; use reject_rows"
     return rows
-
-
-def content_bytes(batch: pa.RecordBatch) -> int:
-    """UTF-8 bytes of the documents."""
-    return int(pa.compute.sum(pa.compute.binary_length(batch.column("content"))).as_py() or 0)

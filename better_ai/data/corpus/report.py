@@ -117,13 +117,17 @@ def corpus_stats(collected: Collected, split: Sequence[SplitShard], rejects: Rej
 
 
 def timings(
-    config: DataConfig, tags: Sequence[Sequence[Path | None]], judged: Sequence[Shard], cpu_seconds: Mapping[str, float]
+    config: DataConfig,
+    collected: Collected,
+    tags: Sequence[Sequence[Path | None]],
+    judged: Sequence[Shard],
+    cpu_seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     """The content of `timings.json`: CPU seconds by phase and by step, as it was when each shard was computed.
 
     Rates are MB of the collected content per CPU second of the phase, or of the content that reached the step.
     """
-    num_bytes = sum(shard.counts["steps"][0]["bytes"] for shard in judged if shard.counts["steps"])
+    num_bytes = sum(shard.counts["bytes"] for shard in collected.shards)
     steps = {}
     for number, step in enumerate(config.steps):
         tagged = [ShardResult.read(folder) for folders in tags if (folder := folders[number]) is not None]

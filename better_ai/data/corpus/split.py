@@ -29,7 +29,7 @@ GONE = "gone"
 
 SIDES = "sides.parquet"
 SIDES_SCHEMA = pa.schema([pa.field("side", pa.string(), nullable=False)])
-"""Row by row, and row group by row group, like the documents: a split, or that of those that go."""
+"""Row by row, and row group by row group, like the documents: a split, or GONE."""
 
 
 @dataclass(frozen=True)
