@@ -165,11 +165,6 @@ def page_title(html: str) -> str:
     return " ".join((parse_html(html[: max(end, 0)]).title or "").split())
 
 
-def block_count(text: str) -> int:
-    """How many fenced code blocks a Markdown text has."""
-    return sum(1 for _ in fenced_blocks(text))
-
-
 def fenced_blocks(text: str) -> Iterator[tuple[str, str]]:
     """Language and code of each closed fence, in order (CommonMark's fences, without indented ones)."""
     lines: list[str] = []

@@ -1,7 +1,7 @@
 """Records that arrive one after the other: lines of bounded length, and batches of bounded size."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 from better_ai.data.collectors.rows import Origin, Unreadable
@@ -32,14 +32,6 @@ def batches(rows: Iterable[Document | Reject]) -> Iterator[Stepped]:
             documents, rejects, characters = [], [], 0
     if documents or rejects:
         yield Stepped(document_batch(documents), rejected_batch(rejects))
-
-
-def document_or_reject(make: Callable[[], Document], origin: Origin, path: str) -> Document | Reject:
-    """What `make` returns, or the rejected row of the Unreadable it raises."""
-    try:
-        return make()
-    except Unreadable as problem:
-        return problem.reject(origin.source(path))
 
 
 def record_document(
