@@ -28,7 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from better_ai.config.data import DeduplicationConfig
-from better_ai.data.deduplicate import deduplicate
+from better_ai.data.deduplicate import candidates, deduplicate, verification
 from better_ai.data.deduplicate.candidates import bucket_pairs
 from better_ai.data.deduplicate.verification import EDGES, EDGES_FILE, DecideTask
 from better_ai.data.engine import InlineExecutor, LocalExecutor, Phases
@@ -132,8 +132,8 @@ def test_no_documents_and_empty_shards(tmp_path: Path, method: str) -> None:
     assert find(documents(["", ""]), tmp_path / "two", shards=3, method=method).kept == ["00000"]
 
 
-def test_cuts_do_not_show(texts: list[str], tmp_path: Path) -> None:
-    """Neither the cut into shards nor that into partitions, nor the order of the documents."""
+def test_cuts_do_not_show(texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the cut into shards nor those into partitions and parts, nor the order of the documents."""
     texts = texts[:400]
     draw = np.random.default_rng(1)
     scores = draw.random(len(texts)).round(1).tolist()
@@ -143,6 +143,11 @@ def test_cuts_do_not_show(texts: list[str], tmp_path: Path) -> None:
     for name, settings_ in {"shards": {"shards": 7}, "partitions": {"shards": 3, "partition_rows": 37}}.items():
         other = find(rows, tmp_path / name, **settings_)
         assert (other.kept, other.reasons) == (whole.kept, whole.reasons)
+    monkeypatch.setattr(candidates, "MAX_PAIRS", 64)
+    monkeypatch.setattr(verification, "MAX_PAIRS", 64)
+    other = find(rows, tmp_path / "parts", shards=3)
+    assert (other.kept, other.reasons) == (whole.kept, whole.reasons)
+    assert len(list((tmp_path / "parts").rglob("candidates-*/00000/*.npy"))) > 3
     shuffled = find([rows[n] for n in draw.permutation(len(rows))], tmp_path / "shuffled", shards=2)
     assert (sorted(shuffled.kept), shuffled.reasons) == (whole.kept, whole.reasons)
 
@@ -293,6 +298,18 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     (tmp_path / "shards" / "0.parquet").write_bytes(b"PAR1 not really")
     with pytest.raises(ArtifactError, match=r"0\.parquet"):
         deduplicate([tmp_path / "shards" / "0.parquet"], DeduplicationConfig(), Phases(tmp_path / "other"), key={})
+
+
+def test_odd_metadata_harms_nobody(tmp_path: Path) -> None:
+    odd = [
+        "[" * 100_000,
+        '{"origin": "\\ud800", "date": "0001-01-01"}',
+        "null",
+        '{"date": {}, "origin": 7}',
+        "not JSON",
+    ]
+    rows = [{**document(f"text number {n}", f"{n}"), "metadata": metadata} for n, metadata in enumerate(odd)]
+    assert find(rows, tmp_path, repository_threshold=0.5).kept == ["0", "1", "2", "3", "4"]
 
 
 def test_impossible_settings_are_refused() -> None:

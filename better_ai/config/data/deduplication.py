@@ -15,7 +15,8 @@ class DeduplicationConfig(Config):
 
     method: Literal["minhash", "simhash", "exact"] = "minhash"
     """How candidates for near-duplicates are found: 32 x 4 bands of MinHash find 99.98 % of the pairs at similarity
-    0.7; SimHash is smaller and finds close copies only; `exact` looks for none. The true similarity decides always."""
+    0.7; SimHash is smaller and finds close copies only (98.6 % at 0.98, 91 % at 0.95); `exact` looks for none. The
+    true similarity decides always."""
     threshold: float = Field(0.7, gt=0, le=1)
     """Documents whose Jaccard similarity to a kept one reaches this are dropped."""
     ngram: int = Field(5, ge=1, le=64)

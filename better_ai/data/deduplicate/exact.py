@@ -74,8 +74,10 @@ def marked(folders: Sequence[Path], ranks: np.ndarray) -> np.ndarray:
 
 
 def set_bits(bits: np.ndarray, ranks: np.ndarray) -> None:
+    """Set the bits of documents."""
     np.bitwise_or.at(bits, ranks >> 3, np.left_shift(1, ranks & 7).astype(np.uint8))
 
 
 def get_bits(bits: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Whether the bits of documents are set."""
     return (bits[ranks >> 3] >> (ranks & 7).astype(np.uint8)) & 1 > 0

@@ -38,7 +38,7 @@ _COLUMNS = ["id", "content", "language", "source", "quality_score", "metadata"]
 
 @dataclass(frozen=True)
 class SignatureTask:
-    """Parquet file of documents -> a signature folder. Memory: one row group, and half a kilobyte per document."""
+    """Parquet file of documents -> a signature folder. Memory: one row group, and about a kilobyte per document."""
 
     config: DeduplicationConfig
 
@@ -62,6 +62,8 @@ def signature_settings(config: DeduplicationConfig) -> dict[str, Any]:
 
 
 class _Writer:
+    """Collects what is known of a shard, batch by batch; shingle sets go to the disk at once."""
+
     def __init__(self, folder: Path, config: DeduplicationConfig) -> None:
         self.folder, self.config = folder, config
         self.documents: list[pa.RecordBatch] = []
@@ -71,7 +73,6 @@ class _Writer:
         self.sketches: list[np.ndarray] = []
         self.keys: list[np.ndarray] = []
         self.bytes = 0
-        self.shingles = (folder / "shingles.u32").open("wb") if config.method != "exact" else None
 
     def add(self, batch: pa.RecordBatch) -> None:
         text, bounds = _utf8(batch.column("content"))
@@ -84,7 +85,7 @@ class _Writer:
         self.origins.append(np.array([_origin_hash(value) for value in metadata], np.uint64))
         self.digests.append(_digests(text, bounds))
         self.bytes += len(text)
-        if self.shingles is None:
+        if self.config.method == "exact":
             return
         if self.config.ignore_header:
             pairs = zip(batch.column("content").to_pylist(), batch.column("language").to_pylist(), strict=True)
@@ -95,8 +96,8 @@ class _Writer:
 
     def _add_sets(self, text: bytes, bounds: np.ndarray) -> None:
         sets = shingle_sets(text, bounds, self.config.ngram)
-        assert self.shingles is not None
-        self.shingles.write(sets.hashes.data)
+        with (self.folder / "shingles.u32").open("ab") as file:
+            file.write(sets.hashes.data)
         self.counts.append(np.diff(sets.bounds))
         if self.config.method == "minhash":
             signatures = minhash(sets, self.config.permutations)
@@ -113,13 +114,12 @@ class _Writer:
         np.save(self.folder / "origins.npy", np.concatenate([*self.origins, np.zeros(0, np.uint64)]))
         digests = np.concatenate([*self.digests, np.zeros((0, 2), np.uint64)])
         write_keys("digest", digests, np.arange(len(digests)), self.folder)
-        if self.shingles is not None:
+        if self.config.method != "exact":
             self._finish_sets()
         return {"documents": documents.num_rows, "bytes": self.bytes}
 
     def _finish_sets(self) -> None:
-        assert self.shingles is not None
-        self.shingles.close()
+        (self.folder / "shingles.u32").touch()
         counts = np.concatenate([*self.counts, np.zeros(0, np.int64)])
         bounds = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts, out=bounds[1:])
@@ -128,8 +128,7 @@ class _Writer:
         np.save(self.folder / "sketches.npy", np.concatenate([*self.sketches, np.zeros((0, width), np.uint8)]))
         keys = np.concatenate(self.keys) if self.keys else np.zeros((0, 1), np.uint64)
         rows = np.flatnonzero(counts)
-        flat = np.repeat(rows, keys.shape[1])
-        write_keys("band", keys[rows].reshape(-1), flat, self.folder)
+        write_keys("band", keys[rows].reshape(-1), np.repeat(rows, keys.shape[1]), self.folder)
 
 
 def _utf8(texts: pa.Array) -> tuple[memoryview, np.ndarray]:
@@ -161,7 +160,7 @@ def _digests(text: memoryview, bounds: np.ndarray) -> np.ndarray:
 def _metadata(text: str) -> Mapping[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
@@ -181,5 +180,8 @@ def document_date(metadata: Mapping[str, Any]) -> int:
 
 
 def _origin_hash(metadata: Mapping[str, Any]) -> int:
+    """Hash of the repository a document is from, 0 if it names none."""
     origin = metadata.get("origin")
-    return xxhash.xxh3_64_intdigest(origin.encode()) if isinstance(origin, str) and origin else 0
+    if not isinstance(origin, str) or not origin:
+        return 0
+    return xxhash.xxh3_64_intdigest(origin.encode("utf-8", "surrogatepass"))

