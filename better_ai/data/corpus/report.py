@@ -49,7 +49,7 @@ class CorpusStats:
         return self.train_documents + self.validation_documents
 
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "kept": self.kept}
+        return {**asdict(self), "problems": list(self.problems), "kept": self.kept}
 
 
 @dataclass
