@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from better_ai.config import DataConfig, load_data_recipe
-from better_ai.config.data import RayExecutorConfig
+from better_ai.config.data import LocalExecutorConfig, RayExecutorConfig
 from better_ai.errors import ConfigError
 
 
@@ -30,6 +30,7 @@ def test_who_executes_is_no_part_of_what_identifies_a_corpus(tmp_path: Path) -> 
     plain = load_data_recipe(path)
     on_ray = load_data_recipe(path, ["executor.type=ray", "executor.workers=3"])
     assert on_ray.data.executor == RayExecutorConfig(workers=3)
+    assert load_data_recipe(path, ["executor.workers=3"]).data.executor == LocalExecutorConfig(workers=3)
     assert plain.identity() == on_ray.identity() and plain.data.identity() == on_ray.data.identity()
     assert plain.data.model_dump(mode="json")["executor"] == {"type": "local", "workers": 0}
     assert DataConfig.model_validate(on_ray.data.model_dump(mode="json")) == on_ray.data

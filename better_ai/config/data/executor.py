@@ -1,8 +1,8 @@
 """Who runs a build. It changes how long a build takes and nothing of what comes out."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Discriminator, NonNegativeInt, Tag
 
 from better_ai.config.schema import Config
 
@@ -27,4 +27,12 @@ class RayExecutorConfig(Config):
     cores."""
 
 
-ExecutorConfig = Annotated[LocalExecutorConfig | RayExecutorConfig, Field(discriminator="type")]
+def executor_type(value: Any) -> Any:
+    """What kind of executor some values describe: `local` where they do not say."""
+    return value.get("type", "local") if isinstance(value, dict) else getattr(value, "type", None)
+
+
+ExecutorConfig = Annotated[
+    Annotated[LocalExecutorConfig, Tag("local")] | Annotated[RayExecutorConfig, Tag("ray")],
+    Discriminator(executor_type),
+]
