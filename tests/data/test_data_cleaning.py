@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from documents import document
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,20 +26,7 @@ ALL = CleaningConfig(
 
 
 def rows(*documents: tuple[str, str]) -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": language,
-                "source": f"test:{number}",
-                "license": "MIT",
-                "quality_score": None,
-                "metadata": '{"path": "x"}',
-            }
-            for number, (language, text) in enumerate(documents)
-        ]
-    )
+    return document_batch([document(text, language=language, metadata='{"path": "x"}') for language, text in documents])
 
 
 def cleaned(config: CleaningConfig, text: str, language: str = "python") -> str | None:

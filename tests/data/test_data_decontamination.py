@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from documents import document
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import BenchmarkFile, DecontaminationConfig
-from better_ai.data.schema import document_id
 from better_ai.data.step import document_batch, run_step
 from better_ai.data.steps import decontamination
 from better_ai.data.steps.decontamination import NgramIndex, _words
@@ -172,17 +172,4 @@ def _holds(words: list[str], run: list[str]) -> bool:
 
 
 def _rows(*texts: str) -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": "python",
-                "source": f"test:{number}",
-                "license": "MIT",
-                "quality_score": None,
-                "metadata": "{}",
-            }
-            for number, text in enumerate(texts)
-        ]
-    )
+    return document_batch([document(text) for text in texts])

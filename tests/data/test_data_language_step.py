@@ -4,10 +4,10 @@ import json
 
 import pyarrow as pa
 import pytest
+from documents import document
 
 from better_ai.config.data import LanguageConfig
 from better_ai.data.languages import BY_NAME
-from better_ai.data.schema import document_id
 from better_ai.data.step import Stepped, document_batch, run_step
 from better_ai.data.steps import language
 from better_ai.data.steps.language import _FROM_MAGIKA, TAGS
@@ -80,20 +80,7 @@ def _languages(config: LanguageConfig, rows: pa.RecordBatch) -> list[str]:
 
 
 def _rows(*documents: tuple[str, str]) -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": name,
-                "source": f"test:{number}",
-                "license": "MIT",
-                "quality_score": None,
-                "metadata": "{}",
-            }
-            for number, (name, text) in enumerate(documents)
-        ]
-    )
+    return document_batch([document(text, language=name) for name, text in documents])
 
 
 def _reasons(stepped: Stepped) -> list[str]:

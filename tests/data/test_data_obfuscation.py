@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from documents import document
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import ObfuscationConfig
-from better_ai.data.schema import document_id
 from better_ai.data.step import document_batch, run_step
 from better_ai.data.steps import obfuscation
 from better_ai.data.steps.obfuscation import SIGNALS, find_signals, score_signals
@@ -131,17 +131,4 @@ def test_nasty_texts_end_soon() -> None:
 
 
 def _rows(*texts: str) -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": "python",
-                "source": f"test:{number}",
-                "license": "MIT",
-                "quality_score": None,
-                "metadata": '{"path": "x"}',
-            }
-            for number, text in enumerate(texts)
-        ]
-    )
+    return document_batch([document(text, metadata='{"path": "x"}') for text in texts])

@@ -4,11 +4,12 @@ import json
 
 import pyarrow as pa
 import pytest
+from documents import document
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
-from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
+from better_ai.data.schema import DOCUMENT_SCHEMA
 from better_ai.data.step import Step, document_batch, run_step
 from better_ai.data.steps import license, quality, score_python, size, syntax
 from better_ai.data.steps.quality import WEIGHTS
@@ -25,20 +26,7 @@ def lengths(words):
 
 
 def batch(*texts: str, license: str = "MIT") -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": "python",
-                "source": f"test:{number}.py",
-                "license": license,
-                "quality_score": None,
-                "metadata": '{"path": "x"}',
-            }
-            for number, text in enumerate(texts)
-        ]
-    )
+    return document_batch([document(text, license=license, metadata='{"path": "x"}') for text in texts])
 
 
 def reasons(step: Step, rows: pa.RecordBatch) -> list[str]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from documents import document
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import SyntaxConfig
 from better_ai.data.languages import BY_NAME
 from better_ai.data.parsers import CHECKED_LANGUAGES, GRAMMARS, UNCHECKED, parse
-from better_ai.data.schema import document_id
 from better_ai.data.step import Stepped, document_batch, run_step
 from better_ai.data.steps import syntax
 
@@ -185,20 +185,7 @@ def test_no_text_breaks_a_parser(data: st.DataObject) -> None:
 
 
 def _rows(*documents: tuple[str, str]) -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": language,
-                "source": f"test:{number}",
-                "license": "MIT",
-                "quality_score": None,
-                "metadata": "{}",
-            }
-            for number, (language, text) in enumerate(documents)
-        ]
-    )
+    return document_batch([document(text, language=language) for language, text in documents])
 
 
 def _reasons(stepped: Stepped) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from documents import document
 
 from better_ai.config.data import VulnerabilityConfig
-from better_ai.data.schema import document_id
 from better_ai.data.step import document_batch, run_step
 from better_ai.data.steps import vulnerabilities
 from better_ai.data.steps.vulnerabilities import HIGH, LOW, severity_of
@@ -54,17 +54,4 @@ def test_severities_are_of_rules_that_exist() -> None:
 
 
 def _rows(*documents: tuple[str, str]) -> pa.RecordBatch:
-    return document_batch(
-        [
-            {
-                "id": document_id(text.encode()),
-                "content": text,
-                "language": language,
-                "source": f"test:{number}",
-                "license": "MIT",
-                "quality_score": None,
-                "metadata": "{}",
-            }
-            for number, (language, text) in enumerate(documents)
-        ]
-    )
+    return document_batch([document(text, language=language) for language, text in documents])
