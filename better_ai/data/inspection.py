@@ -4,10 +4,13 @@ Needs the extra `data`. Memory is limited whatever the size of the corpus; DuckD
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from better_ai.artifacts import read_json
+from better_ai.data.corpus.report import CORPUS_FILE
 from better_ai.errors import ArtifactError, UserError
 from better_ai.extras import import_extra
 
@@ -16,11 +19,6 @@ REJECTED = "rejected.parquet"
 MEMORY_LIMIT = "1GB"
 TOP = 25
 """Rows of a table of counts; what is rarer is summed up in one row."""
-
-_REASON_CLASS = r"""
-    regexp_replace(regexp_replace(regexp_replace(reason, '(same as|similarity [0-9.]+ (?:to|with)) .*', '\1 another'),
-    '''[^'']*''', '...', 'g'), '[0-9][0-9.,]*', 'N', 'g')"""
-"""Reasons without their particulars: numbers, names in quotes, and which document was the twin."""
 
 
 @dataclass(frozen=True)
@@ -136,12 +134,12 @@ class CorpusView:
         return tuple(counts)
 
     def _rejected(self) -> tuple[RejectCount, ...]:
-        rows = self._query(
-            f"SELECT step, {_REASON_CLASS} AS class, count(*) FROM {self._files(REJECTED)} "
-            f"GROUP BY 1, 2 QUALIFY row_number() OVER (PARTITION BY step ORDER BY count(*) DESC, class) <= {TOP} "
-            "ORDER BY sum(count(*)) OVER (PARTITION BY step) DESC, step, 3 DESC, 2"
+        """As the build counted them: steps that turned most away first, and the commonest reasons of each."""
+        by_step = read_json(self.folder / CORPUS_FILE)["rejected"]
+        steps = sorted(by_step.items(), key=lambda item: (-sum(item[1].values()), item[0]))
+        return tuple(
+            RejectCount(step, reason, documents) for step, reasons in steps for reason, documents in _most(reasons)
         )
-        return tuple(RejectCount(*row) for row in rows)
 
     def _quality(self) -> Histogram:
         rows = dict(
@@ -179,3 +177,12 @@ class CorpusView:
             raise ArtifactError(
                 f"cannot read the corpus {self.folder} ({str(error).splitlines()[0]}); build it again"
             ) from None
+
+
+def _most(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """The largest counts, the rest in one."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    rare = ordered[TOP:]
+    if len(rare) < 2:
+        return ordered
+    return [*ordered[:TOP], (f"{len(rare)} other reasons", sum(count for _, count in rare))]

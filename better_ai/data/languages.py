@@ -41,8 +41,9 @@ _STARS = (("/*", "*/"),)
 _ANGLES = (("<!--", "-->"),)
 
 LANGUAGES: tuple[Language, ...] = (
-    Language("python", "code", (".py", ".pyi", ".pyw", ".pyx"), ("sconstruct", "sconscript", "wscript"),
+    Language("python", "code", (".py", ".pyi", ".pyw"), ("sconstruct", "sconscript", "wscript"),
              ("python", "pypy", "python3", "python2"), _HASH),
+    Language("cython", "code", (".pyx", ".pxd", ".pxi"), (), (), _HASH),
     Language("jupyter", "data", (".ipynb",)),
     Language("javascript", "code", (".js", ".mjs", ".cjs", ".jsx"), ("jakefile",), ("node", "nodejs", "bun"),
              _SLASHES, _STARS),

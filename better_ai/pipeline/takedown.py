@@ -1,14 +1,19 @@
 """Taking documents out of a run's corpus: its shards rewritten, no copy left behind, everything made from it named."""
 
 import shutil
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from better_ai.artifacts import Manifest, StageFolder, descendants, read_json, run_lock, write_json
 from better_ai.data import CORPUS_FILE, REJECTED_FILE, SPLITS, corpus_files
 from better_ai.data.takedown import (
+    STEP,
     Takedown,
     append_rejected,
     count_kept,
@@ -95,10 +100,23 @@ def _replace(run: Path, manifest: Manifest, takedown: Takedown) -> None:
     if not all(count["documents"] for count in counts.values()):
         shutil.rmtree(out)
         raise UserError(f"nothing would be left of {corpus} for training or validation; remove the run instead")
-    record = {**read_json(corpus / CORPUS_FILE), "takedown": {"documents": counts, **takedown.identity()}}
-    write_json(out / CORPUS_FILE, record)
+    write_json(out / CORPUS_FILE, _record(read_json(corpus / CORPUS_FILE), counts, rejected, takedown))
     products = [name for name, file in manifest.files.items() if file.product]
     stage.finish(products=products, metrics=_metrics(manifest.metrics, counts))
+
+
+def _record(
+    record: dict[str, Any], counts: dict[str, dict[str, int]], rejected: Sequence[pa.RecordBatch], takedown: Takedown
+) -> dict[str, Any]:
+    """`corpus.json` as it was, with what is left and why the rest went."""
+    reasons = Counter(record["rejected"].get(STEP, {}))
+    for batch in rejected:
+        reasons.update(batch.column("reason").to_pylist())
+    return {
+        **record,
+        "rejected": {**record["rejected"], STEP: dict(sorted(reasons.items()))},
+        "takedown": {"left": counts, **takedown.identity()},
+    }
 
 
 def _metrics(metrics: dict[str, Any], counts: dict[str, dict[str, int]]) -> dict[str, Any]:
@@ -106,7 +124,7 @@ def _metrics(metrics: dict[str, Any], counts: dict[str, dict[str, int]]) -> dict
     gone = corpus["kept"] - sum(count["documents"] for count in counts.values())
     for split, count in counts.items():
         corpus |= {f"{split}_documents": count["documents"], f"{split}_bytes": count["bytes"]}
-    rejected = {**corpus["rejected"], "takedown": corpus["rejected"].get("takedown", 0) + gone}
+    rejected = {**corpus["rejected"], STEP: corpus["rejected"].get(STEP, 0) + gone}
     return {**metrics, "corpus": {**corpus, "kept": corpus["kept"] - gone, "rejected": rejected}}
 
 

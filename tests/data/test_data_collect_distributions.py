@@ -71,7 +71,7 @@ def test_files_of_the_record_and_nothing_else(install: Install, tmp_path: Path) 
     (tmp_path / "pkg" / "stray.py").write_text("x = 1\n")
     documents, rejected = collect()
     assert {source.removeprefix("pypi/some-package:pkg/"): row["language"] for source, row in documents.items()} == {
-        "a.py": "python", "b.pyi": "python", "c.pyx": "python", "d.h": "c", "e.cpp": "c++"}  # fmt: skip
+        "a.py": "python", "b.pyi": "python", "c.pyx": "cython", "d.h": "c", "e.cpp": "c++"}  # fmt: skip
     assert rejected == {"pypi/some-package:pkg/_vendor/g.py": "vendored: in a folder _vendor"}
     row = documents["pypi/some-package:pkg/a.py"]
     assert (row["revision"], row["origin"], row["fetched_at"]) == ("1.5", "pypi/some-package", None)

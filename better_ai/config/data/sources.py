@@ -71,7 +71,7 @@ class DistributionsSource(Config):
     type: Literal["distributions"] = "distributions"
     names: tuple[str, ...] = ()
     """Empty: all, except this package and those installed in place."""
-    languages: tuple[str, ...] = ("python", "c", "c++", "cuda")
+    languages: tuple[str, ...] = ("python", "cython", "c", "c++", "cuda")
     exclude: tuple[Exclusion, ...] = EXCLUSIONS
 
 
