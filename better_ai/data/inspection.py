@@ -17,7 +17,7 @@ from better_ai.extras import import_extra
 SPLITS = ("train", "validation")
 REJECTED = "rejected.parquet"
 MEMORY_LIMIT = "1GB"
-TOP = 25
+TOP = 15
 """Rows of a table of counts; what is rarer is summed up in one row."""
 
 
@@ -51,6 +51,8 @@ class Histogram:
 class Inspection:
     """Counts over a corpus."""
 
+    distinct: dict[str, int]
+    """How many origins, languages and licences there are."""
     splits: tuple[Count, ...]
     origins: tuple[Count, ...]
     languages: tuple[Count, ...]
@@ -99,6 +101,7 @@ class CorpusView:
         )
         self._query(f"CREATE OR REPLACE TEMP TABLE documents AS {documents}")
         return Inspection(
+            distinct=self._distinct(),
             splits=self._counts("split"),
             origins=self._counts("origin"),
             languages=self._counts("language"),
@@ -119,6 +122,12 @@ class CorpusView:
             f"QUALIFY row_number() OVER (PARTITION BY step ORDER BY hash(source), source) <= {int(count)} "
             "ORDER BY step, hash(source), source"
         )
+
+    def _distinct(self) -> dict[str, int]:
+        columns = {"origins": "origin", "languages": "language", "licenses": "license"}
+        counts = ", ".join(f"count(DISTINCT {column})" for column in columns.values())
+        [row] = self._query(f"SELECT {counts} FROM documents")
+        return dict(zip(columns, row, strict=True))
 
     def _counts(self, column: str) -> tuple[Count, ...]:
         rows = self._query(

@@ -43,16 +43,16 @@ def _headline(inspection: Inspection, manifest: Manifest) -> dict[str, Any]:
     size = sum(count.bytes for count in inspection.splits)
     rejected = sum(count.documents for count in inspection.rejected)
     lead = (
-        f"{kept + rejected:,} documents were collected from {len(inspection.origins)} "
-        f"{'origin' if len(inspection.origins) == 1 else 'origins'}; {kept:,} were kept and {rejected:,} turned away, "
-        f"each with its reason in rejected.parquet. Content id {manifest.content_id[:16]}."
+        f"{kept + rejected:,} documents were collected; {kept:,} of {inspection.distinct['origins']:,} origins were "
+        f"kept and {rejected:,} turned away, each with its reason in rejected.parquet. Content id "
+        f"{manifest.content_id[:16]}."
     )
     cards = [
         ("documents kept", f"{kept:,}"),
         ("MB of text", f"{size / 1e6:,.1f}"),
         ("of the collected documents kept", f"{kept / max(1, kept + rejected):.1%}"),
-        ("languages", f"{len(inspection.languages):,}"),
-        ("licences", f"{len(inspection.licenses):,}"),
+        ("languages", f"{inspection.distinct['languages']:,}"),
+        ("licence expressions", f"{inspection.distinct['licenses']:,}"),
         ("documents held out for validation", f"{_documents(inspection, 'validation'):,}"),
     ]
     return {"lead": lead, "cards": [{"label": label, "value": value} for label, value in cards]}
