@@ -3,6 +3,7 @@
 Links are not followed, so nothing outside the folder is read and loops cannot occur.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -111,6 +112,12 @@ def read_file(path: Path, max_bytes: int) -> bytes:
     if (len(content), after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
         raise Unreadable("changed while it was read")
     return content
+
+
+def check_regular(path: Path) -> None:
+    """Raises OSError when a path, or what it links to, is no regular file: a pipe would be waited for without end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
 
 
 def _num_bytes(path: Path) -> int:

@@ -40,7 +40,7 @@ class RecordsCollector:
 
     def parts(self) -> list[Part]:
         root = self._root
-        files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.name.endswith(SUFFIXES))
+        files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.name.endswith(SUFFIXES) and not file.is_dir())
         if not files:
             raise UserError(f"{root} holds no records; expected a file that ends in {', '.join(SUFFIXES)}")
         return [Part(f"records-{number:05d}", {"file": pack_path(str(file))}) for number, file in enumerate(files)]

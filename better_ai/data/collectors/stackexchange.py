@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from better_ai.config.data.dumps import StackExchangeSource
 from better_ai.data.chat import Conversation, Message
 from better_ai.data.collectors.collector import Part
+from better_ai.data.collectors.files import check_regular
 from better_ai.data.collectors.rows import Origin, Unreadable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.html import html_to_text
@@ -51,6 +52,7 @@ class StackExchangeCollector:
         path = self._path
         import_extra("defusedxml.ElementTree", "data")
         try:
+            check_regular(path)
             with path.open("rb") as file:
                 head = file.read(BLOCK_BYTES)
         except OSError as error:

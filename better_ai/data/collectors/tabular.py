@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from better_ai.data.collectors.files import check_regular
 from better_ai.data.collectors.rows import Unreadable
 from better_ai.data.collectors.stream import READ_BYTES, bounded_lines
 
@@ -31,19 +32,21 @@ def data_files(path: Path) -> list[Path]:
     """The data files at or below a path, sorted; empty when there is none."""
     if path.is_file():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
+    return sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and not file.is_dir())
 
 
 def row_groups(path: Path) -> list[int]:
     """Unpacked bytes of each row group of a Parquet file, [] for any other. Raises READ_ERRORS."""
     if path.suffix != ".parquet":
         return []
+    check_regular(path)
     with pq.ParquetFile(path) as file:
         return [file.metadata.row_group(number).total_byte_size for number in range(file.num_row_groups)]
 
 
 def column_names(path: Path, max_bytes: int) -> list[str] | None:
     """Top-level columns of a file, by its schema or its first row; None when it has no row. Raises READ_ERRORS."""
+    check_regular(path)
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:
             return list(file.schema_arrow.names)
@@ -59,6 +62,7 @@ def column_names(path: Path, max_bytes: int) -> list[str] | None:
 def read_rows(path: Path, *, max_bytes: int, groups: Sequence[int] | None = None) -> Iterator[Named]:
     """The rows of a file or of some row groups of it; lines above `max_bytes` are passed over and named."""
     try:
+        check_regular(path)
         if path.suffix == ".parquet":
             yield from _parquet(path, groups)
         elif path.suffix == ".arrow":

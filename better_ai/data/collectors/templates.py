@@ -27,6 +27,7 @@ import yaml
 from better_ai.config.data.dumps import TemplatesSource
 from better_ai.data.chat import ROLES, Conversation, Message
 from better_ai.data.collectors.collector import Part
+from better_ai.data.collectors.files import check_regular
 from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.step import Reject, Stepped
@@ -116,6 +117,7 @@ class TemplatesCollector:
 def read_templates(path: Path) -> list[Template]:
     """The templates of a file. Raises UserError that says where it is malformed."""
     try:
+        check_regular(path)
         if path.stat().st_size > MAX_FILE_BYTES:
             raise UserError(f"{path} has more than {MAX_FILE_BYTES} bytes; split it")
         values = yaml.safe_load(path.read_bytes())

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from better_ai.config.data.dumps import WarcSource
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.files import pack_path, unpack_path
+from better_ai.data.collectors.files import check_regular, pack_path, unpack_path
 from better_ai.data.collectors.page import media_type, page_text, unpack
 from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, harmless, record_document
@@ -44,7 +44,7 @@ class WarcCollector:
         for name in self.config.paths:
             path = Path(name).expanduser()
             if path.is_dir():
-                files += sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
+                files += sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES) and not file.is_dir())
             elif path.is_file():
                 files.append(path)
             else:
@@ -62,6 +62,7 @@ class WarcCollector:
         )
         pages = 0
         try:
+            check_regular(path)
             with path.open("rb") as file:
                 for found in records(file, self.config.max_record_bytes):
                     if isinstance(found, Unreadable):
