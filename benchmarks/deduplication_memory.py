@@ -58,7 +58,8 @@ def search(folder: Path) -> dict[str, float]:
     start = resource.getrusage(resource.RUSAGE_SELF)
     phases = Phases(folder / "phases")
     config = DeduplicationConfig(partition_rows=PARTITION_ROWS)
-    results = deduplicate(sorted(folder.glob("*.parquet")), config, phases, key={})
+    shards = sorted(folder.glob("*.parquet"))
+    results = deduplicate(shards, config, phases, identities=[path.name for path in shards])
     end = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "removed": sum(result.counts["exact_duplicates"] + result.counts["near_duplicates"] for result in results),

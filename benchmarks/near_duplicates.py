@@ -92,7 +92,7 @@ def ours(corpus: Path, bands: int) -> list[int]:
     out = fresh(corpus / "ours")
     shards = sorted(corpus.glob("documents-*.parquet"))
     config = DeduplicationConfig(permutations=PERMUTATIONS, bands=bands, ngram=NGRAM, threshold=THRESHOLD)
-    results = deduplicate(shards, config, Phases(out), key={"corpus": str(corpus)})
+    results = deduplicate(shards, config, Phases(out), identities=[str(path) for path in shards])
     kept = []
     for shard, result in zip(shards, results, strict=True):
         removed = set(pq.read_table(result.folder / REMOVED_FILE).column("row").to_pylist())

@@ -68,12 +68,17 @@ class Found:
     shards: list[Path]
 
 
+def names(paths: Sequence[Path]) -> list[str]:
+    """Identities of shards that do not change."""
+    return [path.name for path in paths]
+
+
 def find(
     rows: Sequence[Document], folder: Path, shards: int = 1, phases: Phases | None = None, **settings: Any
 ) -> Found:
     paths = write_shards(rows, folder / "shards", shards)
     config = DeduplicationConfig(**settings)
-    results = deduplicate(paths, config, phases or Phases(folder / "phases"), key={"shards": len(paths)})
+    results = deduplicate(paths, config, phases or Phases(folder / "phases"), identities=names(paths))
     kept, reasons = [], {}
     for path, result in zip(paths, results, strict=True):
         sources = pq.read_table(path, columns=["source"]).column("source").to_pylist()

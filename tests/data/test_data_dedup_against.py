@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from dedup_corpus import Found, documents, find, functions, planted
+from dedup_corpus import Found, documents, find, functions, names, planted
 
 from better_ai.config.data import DeduplicationConfig
 from better_ai.data.deduplicate import INDEX_FOLDER, index_kept
@@ -16,7 +16,7 @@ from better_ai.errors import ArtifactError, UserError
 def write_index(found: Found, folder: Path, **settings: object) -> Path:
     config = DeduplicationConfig.model_validate(settings)
     out, phases = folder / INDEX_FOLDER, Phases(folder / "phases")
-    index_kept(found.shards, found.results, config, phases, out, key={"shards": len(found.shards)})
+    index_kept(found.shards, found.results, config, phases, out, identities=names(found.shards))
     return out
 
 

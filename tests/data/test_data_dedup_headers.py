@@ -3,14 +3,18 @@
 import ast
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from dedup_corpus import document, functions, write_shards
+from dedup_corpus import document, functions, names, write_shards
 from hypothesis import given
 from hypothesis import strategies as st
 
-from better_ai.config.data import DeduplicationConfig
+from better_ai.artifacts import read_json
+from better_ai.config import DataConfig, FolderSource
+from better_ai.config.data import DeduplicationConfig, LocalExecutorConfig
+from better_ai.data import CORPUS_FILE, SPLITS, build_corpus, corpus_texts
 from better_ai.data.deduplicate import STRIPPED_FILE, strip_headers
 from better_ai.data.deduplicate.headers import split_header, without_header
 from better_ai.data.engine import Phases
@@ -103,7 +107,7 @@ def test_common_headers_are_cut_across_shards(tmp_path: Path) -> None:
     outs = []
     for name, partition_rows in (("a", 1_000_000), ("b", 2)):
         config = DeduplicationConfig(header_documents=7, partition_rows=partition_rows)
-        results = strip_headers(shards, config, Phases(tmp_path / name), key={})
+        results = strip_headers(shards, config, Phases(tmp_path / name), identities=names(shards))
         outs.append([(result.folder / STRIPPED_FILE).read_bytes() for result in results])
     assert outs[0] == outs[1]
     assert sum(result.counts["stripped"] for result in results) == 7
@@ -116,3 +120,38 @@ def test_common_headers_are_cut_across_shards(tmp_path: Path) -> None:
         assert new["id"] == document_id(new["content"].encode())
         assert {**new, "id": 0, "content": 0} == {**old, "id": 0, "content": 0}
     assert pq.read_schema(results[0].folder / STRIPPED_FILE).equals(DOCUMENT_SCHEMA)
+
+
+def test_a_build_cuts_headers_before_it_looks_for_duplicates(tmp_path: Path) -> None:
+    """Two short functions under one long licence are no copies of each other; the licence was read before it went."""
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    terms = "# SPDX-License-Identifier: MIT\n" + "".join(f"# Clause {n}: you may {n + 1}.\n" for n in range(60))
+    texts = [
+        f"def f_{number}(x):\n    return {number} * x + {number * number}, 'no. {number}'\n" for number in range(12)
+    ]
+    for number, text in enumerate(texts):
+        (sources / f"{number:02d}.py").write_text(terms + text)
+    odd = "# SPDX-License-Identifier: MIT\n# Nobody else opens like this.\n\nimport os\n\nprint(os.getcwd())\n"
+    (sources / "odd.py").write_text(odd)
+    (sources / "unlicensed.py").write_text(
+        "import sys\n\n" + "sys.stdout.write('nobody says what may be done with me')\n" * 3
+    )
+
+    def build(name: str, **settings: int) -> tuple[set[str], int, dict[str, Any]]:
+        config = DataConfig(
+            sources=(FolderSource(path=str(sources), license="unknown"),),
+            deduplicate=DeduplicationConfig(**settings),
+            validation_fraction=0.3,
+            executor=LocalExecutorConfig(workers=1),
+        )
+        stats = build_corpus(config, tmp_path / name, work=tmp_path / "work")
+        record = read_json(tmp_path / name / CORPUS_FILE)
+        assert record["stripped"] == stats.stripped
+        return {text for split in SPLITS for text in corpus_texts(tmp_path / name, split)}, stats.stripped, record
+
+    whole, none, _ = build("whole")
+    assert none == 0 and len(whole) == 2 and whole > {odd}
+    cut, stripped, record = build("cut", header_documents=10)
+    assert stripped == 12 and cut == {odd, *texts}
+    assert [count["rejected"] for count in record["steps"]] == [1, 0, 0, 0], "only what names no licence"

@@ -18,6 +18,7 @@ from dedup_corpus import (
     edited,
     find,
     functions,
+    names,
     planted,
     shingles,
     similar_pairs,
@@ -182,12 +183,11 @@ def test_known_shards_are_not_read_again(texts: list[str], tmp_path: Path) -> No
     shards = write_shards(documents(texts[:300]), tmp_path, 3)
     seen: list[tuple[str, int, int]] = []
     phases = Phases(tmp_path / "phases", on_progress=lambda name, done, total, counts: seen.append((name, done, total)))
-    names = [path.name for path in shards]
-    deduplicate(shards[:2], DeduplicationConfig(), phases, key={"build": 1}, identities=names[:2])
+    deduplicate(shards[:2], DeduplicationConfig(), phases, identities=names(shards[:2]))
     seen.clear()
-    more = deduplicate(shards, DeduplicationConfig(), phases, key={"build": 2}, identities=names)
+    more = deduplicate(shards, DeduplicationConfig(), phases, identities=names(shards))
     assert [(done, total) for name, done, total in seen if name == "signatures"] == [(2, 3), (3, 3)]
-    plain = deduplicate(shards, DeduplicationConfig(), Phases(tmp_path / "plain"), key={})
+    plain = deduplicate(shards, DeduplicationConfig(), Phases(tmp_path / "plain"), identities=names(shards))
     assert [result.files for result in more] == [result.files for result in plain]
 
 
@@ -295,9 +295,10 @@ def test_decisions_are_greedy(tmp_path_factory: pytest.TempPathFactory, edges: d
 
 def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
     find(documents(["a b c d e"]), tmp_path)
-    (tmp_path / "shards" / "0.parquet").write_bytes(b"PAR1 not really")
+    shards = [tmp_path / "shards" / "0.parquet"]
+    shards[0].write_bytes(b"PAR1 not really")
     with pytest.raises(ArtifactError, match=r"0\.parquet"):
-        deduplicate([tmp_path / "shards" / "0.parquet"], DeduplicationConfig(), Phases(tmp_path / "other"), key={})
+        deduplicate(shards, DeduplicationConfig(), Phases(tmp_path / "other"), identities=names(shards))
 
 
 def test_odd_metadata_harms_nobody(tmp_path: Path) -> None:

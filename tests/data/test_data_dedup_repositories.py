@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from dedup_corpus import Document, document, find, functions
+from dedup_corpus import Document, document, find, functions, names
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,7 +72,7 @@ def test_forks_of_repositories_of_earlier_builds(tmp_path: Path) -> None:
     first = find(repository("first", FILES[:10], date="2024-01-01"), tmp_path / "first")
     index = tmp_path / "first" / "index"
     phases = Phases(tmp_path / "first" / "phases")
-    index_kept(first.shards, first.results, DeduplicationConfig(), phases, index, key={"shards": 1})
+    index_kept(first.shards, first.results, DeduplicationConfig(), phases, index, identities=names(first.shards))
     rows = [
         *repository("older_fork", [*FILES[:9], FILES[20]]),
         *repository("first", [*FILES[:9], FILES[21]], date="2025-01-01"),

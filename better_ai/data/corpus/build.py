@@ -4,6 +4,7 @@
     collect    one shard of documents for each part
     tag        what the steps must know about each document, kept beside it
     judge      the steps' policies: documents that stay, and rows turned away
+    ...        the phases of `strip_headers`, if asked for: what opens very many documents is cut off
     ...        the phases of `deduplicate`: documents that go because another stays
     split      who is for training and who for validation
     write      output files; with a shuffle: scatter and gather
@@ -16,7 +17,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from better_ai.artifacts import atomic_write, content_id, write_json
+from better_ai.artifacts import atomic_write, write_json
 from better_ai.config import DataConfig
 from better_ai.data.corpus.collect import collect_shards, end_collection
 from better_ai.data.corpus.files import REJECTED_FILE, SPLITS, clear_leftovers, publish
@@ -34,7 +35,7 @@ from better_ai.data.corpus.shards import REJECTED, Shard, check_conservation
 from better_ai.data.corpus.split import SplitShard, check_both_sides, split_shards
 from better_ai.data.corpus.tag import tag_shards
 from better_ai.data.corpus.write import write_in_order, write_shuffled
-from better_ai.data.deduplicate import INDEX_FOLDER, deduplicate, index_kept
+from better_ai.data.deduplicate import INDEX_FOLDER, deduplicate, index_kept, strip_headers
 from better_ai.data.engine import Executor, OnProgress, Phases, ShardResult, open_executor
 from better_ai.data.schema import REJECTED_SCHEMA
 from better_ai.data.tables import TableWriter, read_batches
@@ -66,8 +67,9 @@ def build_corpus(
     collected = collect_shards(config, phases)
     tags = tag_shards(collected.shards, config.steps, phases)
     judged = judge_shards(collected.shards, tags, config.steps, phases)
-    removed = _find_duplicates(judged, config, phases)
-    split = split_shards(judged, removed, takedown, config.validation_fraction, phases)
+    shards = _strip_headers(judged, config, phases)
+    removed = _find_duplicates(shards, config, phases)
+    split = split_shards(shards, removed, takedown, config.validation_fraction, phases)
 
     rejected = [
         *(plan.folder / REJECTED for plan in collected.plans),
@@ -86,26 +88,37 @@ def build_corpus(
         publish(files[side], out / side)
     shutil.rmtree(out / INDEX_FOLDER, ignore_errors=True)
     if config.write_index:
-        shards, key = _duplicates_key(judged)
-        index_kept(shards, removed, config.deduplicate, phases, out / INDEX_FOLDER, key=key)
-    write_json(out / CORPUS_FILE, corpus_record(config, collected, split, files, rejects))
+        paths, identities = _files(shards)
+        index_kept(paths, removed, config.deduplicate, phases, out / INDEX_FOLDER, identities=identities)
+    write_json(out / CORPUS_FILE, corpus_record(config, collected, judged, split, files, rejects))
     write_json(out / TIMINGS_FILE, timings(config, collected, tags, judged, phases.cpu_seconds))
     end_collection(collected, phases)
     phases.prune()
     return stats
 
 
+def _strip_headers(shards: Sequence[Shard], config: DataConfig, phases: Phases) -> Sequence[Shard]:
+    """The shards without headers that very many documents share; as they are, unless that is asked for."""
+    if not config.deduplicate.header_documents:
+        return shards
+    paths, identities = _files(shards)
+    results = strip_headers(paths, config.deduplicate, phases, identities=identities)
+    stripped = [Shard(shard.source, shard.name, result) for shard, result in zip(shards, results, strict=True)]
+    for before, after in zip(shards, stripped, strict=True):
+        check_conservation("strip", before.name, rows_in=before.rows, kept=after.rows, rejected=0)
+    return stripped
+
+
 def _find_duplicates(shards: Sequence[Shard], config: DataConfig, phases: Phases) -> list[ShardResult]:
     if not shards:
         return []
-    paths, key = _duplicates_key(shards)
-    return deduplicate(paths, config.deduplicate, phases, key=key)
+    paths, identities = _files(shards)
+    return deduplicate(paths, config.deduplicate, phases, identities=identities)
 
 
-def _duplicates_key(shards: Sequence[Shard]) -> tuple[list[Path], dict[str, str]]:
-    """The files in which duplicates are looked for, and what identifies their contents."""
-    identities = [shard.result.identity for shard in shards]
-    return [shard.documents for shard in shards], {"shards": content_id(identities)}
+def _files(shards: Sequence[Shard]) -> tuple[list[Path], list[str]]:
+    """The documents of shards, and what tells their contents apart."""
+    return [shard.documents for shard in shards], [shard.result.identity for shard in shards]
 
 
 def _write_split(split: Sequence[SplitShard], side: str, config: DataConfig, phases: Phases) -> list[ShardResult]:

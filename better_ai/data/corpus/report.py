@@ -41,6 +41,8 @@ class CorpusStats:
     train_bytes: int
     validation_documents: int
     validation_bytes: int
+    stripped: int = 0
+    """Documents, later removed or not, that lost a header which very many share."""
     problems: tuple[str, ...] = ()
     """Sources, or parts of them, that could not be read."""
 
@@ -77,6 +79,7 @@ def reason_class(reason: str) -> str:
 def corpus_record(
     config: DataConfig,
     collected: Collected,
+    judged: Sequence[Shard],
     split: Sequence[SplitShard],
     files: Mapping[str, Sequence[ShardResult]],
     rejects: RejectCounts,
@@ -93,7 +96,8 @@ def corpus_record(
         "shards": shards,
         "splits": {side: _split_counts(split, side) for side in SPLITS},
         "sources": _source_counts(config, collected, split),
-        "steps": _step_counts(config, [part.shard for part in split]),
+        "steps": _step_counts(config, judged),
+        "stripped": _stripped(split),
         "rejected": {step: dict(sorted(counts.items())) for step, counts in sorted(rejects.reasons.items())},
     }
 
@@ -112,6 +116,7 @@ def corpus_stats(collected: Collected, split: Sequence[SplitShard], rejects: Rej
         train_bytes=train["bytes"],
         validation_documents=validation["documents"],
         validation_bytes=validation["bytes"],
+        stripped=_stripped(split),
         problems=tuple(collected.problems),
     )
 
@@ -160,6 +165,11 @@ def _split_counts(split: Sequence[SplitShard], side: str) -> dict[str, Any]:
         "languages": _merge(count["languages"] for count in counts),
         "licenses": _merge(count["licenses"] for count in counts),
     }
+
+
+def _stripped(split: Sequence[SplitShard]) -> int:
+    """Documents that lost their header; 0 where that was not asked for."""
+    return sum(part.shard.counts.get("stripped", 0) for part in split)
 
 
 def _merge(counts: Iterable[Mapping[str, Sequence[int]]]) -> dict[str, dict[str, int]]:

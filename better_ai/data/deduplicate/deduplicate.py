@@ -20,6 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from better_ai.artifacts import content_id
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.data.deduplicate.candidates import CandidateTask
 from better_ai.data.deduplicate.exact import ExactTask, MarkTask, key_partitions
@@ -40,21 +41,24 @@ def deduplicate(
     config: DeduplicationConfig,
     phases: Phases,
     *,
-    key: Mapping[str, Any],
-    identities: Sequence[str] | None = None,
+    identities: Sequence[str],
 ) -> list[ShardResult]:
     """Find the duplicates among the documents of Parquet files in DOCUMENT_SCHEMA.
 
     Returns one result per shard: its folder holds `removed.parquet` (row, step, reason), its counts are `documents`
-    and the number removed by each step. `key` identifies the shards' contents; with `identities`, one per shard, the
-    signatures of shards that a former build had too are not computed again. Raises ArtifactError when a shard or an
-    index of `config.against` cannot be read, UserError when such an index was made with other settings.
+    and the number removed by each step. `identities` tell the shards' contents apart; the signatures of shards that a
+    former build had too are not computed again. Raises ArtifactError when a shard or an index of `config.against`
+    cannot be read, UserError when such an index was made with other settings.
     """
     phases = _subfolder(phases)
     earlier, indexes = open_indexes(config)
-    signatures = _signatures(shards, config, phases, key, identities)
-    settings = signature_settings(config)
-    base: dict[str, Any] = {**key, "settings": settings, "against": indexes, "rows": config.partition_rows}
+    signatures = _signatures(shards, config, phases, identities)
+    base: dict[str, Any] = {
+        "shards": content_id(list(identities)),
+        "settings": signature_settings(config),
+        "against": indexes,
+        "rows": config.partition_rows,
+    }
     ranked = rank(signatures, earlier, phases, partition_rows=config.partition_rows, key=base)
     partitions = key_partitions(-(-max(1, ranked.documents) // config.partition_rows))
     numbers = range(len(shards))
@@ -91,28 +95,24 @@ def index_kept(
     phases: Phases,
     out: Path,
     *,
-    key: Mapping[str, Any],
-    identities: Sequence[str] | None = None,
+    identities: Sequence[str],
 ) -> None:
     """Write the index of the documents that `deduplicate` has left to `out`, given what `deduplicate` was given.
 
     Raises ArtifactError when `out` exists or cannot be written.
     """
     phases = _subfolder(phases)
-    signatures = _signatures(shards, config, phases, key, identities)
+    signatures = _signatures(shards, config, phases, identities)
     items = list(zip(_folders(signatures), _folders(removed), strict=True))
-    parts = phases.run("index", IndexTask(), items, key={"removed": [result.identity for result in removed], **key})
+    names = [content_id([before.identity, after.identity]) for before, after in zip(signatures, removed, strict=True)]
+    parts = phases.run("index", IndexTask(), items, key={}, identities=names)
     write_index(parts, config, out)
 
 
 def _signatures(
-    shards: Sequence[Path],
-    config: DeduplicationConfig,
-    phases: Phases,
-    key: Mapping[str, Any],
-    identities: Sequence[str] | None,
+    shards: Sequence[Path], config: DeduplicationConfig, phases: Phases, identities: Sequence[str]
 ) -> list[ShardResult]:
-    key = {"settings": signature_settings(config), **({} if identities else key)}
+    key = {"settings": signature_settings(config)}
     return phases.run("signatures", SignatureTask(config), list(shards), key=key, identities=identities)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from better_ai.artifacts import content_id
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.data.deduplicate.exact import key_partitions
 from better_ai.data.deduplicate.headers import split_header
@@ -30,22 +31,33 @@ HEADERS_VERSION = 1
 
 
 def strip_headers(
-    shards: Sequence[Path], config: DeduplicationConfig, phases: Phases, *, key: Mapping[str, Any]
+    shards: Sequence[Path], config: DeduplicationConfig, phases: Phases, *, identities: Sequence[str]
 ) -> list[ShardResult]:
     """Cut the headers that open at least `config.header_documents` documents off all of them.
 
     Returns one result per shard: STRIPPED_FILE holds the same rows, with new content and id where something was cut;
-    its counts are `documents` and `stripped`. Raises ArtifactError when a shard cannot be read.
+    its counts are `documents` and `stripped`. `identities` tell the shards' contents apart; what a former build had
+    too is not computed again. Raises ArtifactError when a shard cannot be read.
     """
-    key = {**key, "headers": HEADERS_VERSION}
-    counted = phases.run("headers", CountTask(), list(shards), key=key)
+    key: dict[str, Any] = {"headers": HEADERS_VERSION}
+    counted = phases.run("headers", CountTask(), list(shards), key=key, identities=identities)
     folders = tuple(result.folder for result in counted)
     total = sum(result.counts["headers"] for result in counted)
     partitions = key_partitions(-(-max(1, total) // config.partition_rows))
-    key |= {"header_documents": config.header_documents, "partition_rows": config.partition_rows}
-    common = phases.run("common_headers", CommonTask(folders, config.header_documents), partitions, key=key)
+    common = phases.run(
+        "common_headers",
+        CommonTask(folders, config.header_documents),
+        partitions,
+        key={
+            **key,
+            "shards": content_id(list(identities)),
+            "header_documents": config.header_documents,
+            "partition_rows": config.partition_rows,
+        },
+    )
     strip = StripTask(tuple(result.folder for result in common))
-    return phases.run("stripped", strip, list(shards), key=key)
+    key["common"] = [result.identity for result in common]
+    return phases.run("stripped", strip, list(shards), key=key, identities=identities)
 
 
 @dataclass(frozen=True)
