@@ -24,7 +24,9 @@ def train(
     vocab_size: Annotated[int, typer.Option(help="Number of pieces, special ones included.")] = 65536,
     training_bytes: Annotated[int, typer.Option(help="Text to learn from: a fixed sample of the lines.")] = 64_000_000,
     tab_indents: Annotated[int, typer.Option(help="Deepest indentation by tabs that is one piece.")] = 8,
-    split_identifiers: Annotated[bool, typer.Option(help="Let no piece cross a border inside camelCase.")] = True,
+    split_identifiers: Annotated[
+        bool, typer.Option(help="Let no piece cross a border inside camelCase or snake_case.")
+    ] = True,
     reserved_tokens: Annotated[int, typer.Option(help="Control tokens kept free for later use.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -101,13 +103,13 @@ def _table(result: dict[str, Any]) -> Table:
         title=f"{result['name']}, {result['vocab_size']:,} pieces, {result['vocabulary_used']:.0%} of them used here"
     )
     table.add_column("language")
-    for title in ("documents", "bytes", "bytes/token", "tokens/word", "word borders", "byte tokens", "broken"):
+    for title in ("docs", "kB", "bytes/token", "tokens/word", "borders", "bytes", "broken"):
         table.add_column(title, justify="right")
     for row in result["languages"]:
         table.add_row(
             row["language"],
             f"{row['documents']:,}",
-            f"{row['bytes']:,}",
+            f"{row['bytes'] / 1000:,.0f}",
             f"{row['bytes_per_token']:.3f}" if row["tokens"] else "-",
             f"{row['fertility']:.2f}" if row["words"] else "-",
             f"{row['word_borders_met']:.0%}" if row["borders"] else "-",

@@ -19,7 +19,7 @@ class TokenizerConfig(Config):
     tab_indents: NonNegativeInt = Field(0, le=32)
     """A newline and up to this many tabs are one piece, as newlines and spaces are; for languages indented by tabs."""
     split_identifiers: bool = False
-    """No piece crosses a border inside camelCase, so that the words of an identifier are tokens of their own."""
+    """No piece crosses a border inside camelCase or snake_case, so that the words of a name are tokens of their own."""
     reserved_tokens: NonNegativeInt = Field(0, le=1024)
     """Control tokens without a meaning yet: room for what a later stage needs."""
 

@@ -4,7 +4,7 @@
 - fertility: tokens per word, words being runs of letters, digits and underscores; a comparison of tokenizers on the
   same text, not a quantity with a meaning of its own.
 - word borders: share of the borders inside camelCase and snake_case names where a token ends as well.
-- byte tokens: share of the tokens that spell a single byte for want of a piece.
+- byte tokens: share of the tokens that spell one byte of a character for want of a piece.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import Any
 
 from better_ai.extras import import_extra
 from better_ai.tokenizer.inputs import Text
-from better_ai.tokenizer.sample import sample_lines
+from better_ai.tokenizer.sample import sample_texts
 from better_ai.tokenizer.tokenizer import Tokenizer
 
 BYTES_PER_LANGUAGE = 1_000_000
@@ -99,14 +99,14 @@ def ours(tokenizer: Tokenizer) -> Codec:
 
 
 def byte_level_bpe(texts: Iterable[str], *, vocab_size: int, training_bytes: int) -> Codec:
-    """The peer: a byte-level BPE (as of GPT-2) of Hugging Face `tokenizers`, trained on the same sample of lines.
+    """The peer: a byte-level BPE (as of GPT-2) of Hugging Face `tokenizers`, trained on as much of the same texts.
 
-    Needs the extra `data`. Its lines keep their indentation, which is what it is good at.
+    It is given whole texts: on single lines it would not learn how a line end and indentation go together. Needs the
+    extra `data`.
     """
     library = import_extra("tokenizers", "data")
-    lines, _ = sample_lines(texts, training_bytes, keep_indentation=True)
     bpe = library.ByteLevelBPETokenizer()
-    bpe.train_from_iterator((line + "\n" for line in lines), vocab_size=vocab_size, show_progress=False)
+    bpe.train_from_iterator(sample_texts(texts, training_bytes), vocab_size=vocab_size, show_progress=False)
     characters = _byte_characters()
 
     def token_bytes(id: int) -> bytes:
@@ -118,7 +118,7 @@ def byte_level_bpe(texts: Iterable[str], *, vocab_size: int, training_bytes: int
         lambda text: bpe.encode(text).ids,
         lambda ids: bpe.decode(ids, skip_special_tokens=False),
         token_bytes,
-        lambda id: len(bpe.id_to_token(id)) == 1,
+        lambda id: len(piece := token_bytes(id)) == 1 and piece >= b"\x80",
     )
 
 

@@ -1,4 +1,4 @@
-"""A fixed random sample of the lines of a corpus of any size, in bounded memory."""
+"""A fixed random sample of a corpus of any size, in bounded memory."""
 
 import random
 from collections.abc import Iterable
@@ -9,39 +9,35 @@ MAX_LINE_CHARACTERS = 2000
 """Longer lines are data rather than code or prose; their beginning is enough."""
 
 
-class LineSample:
-    """Keeps about `max_bytes` of the lines it is given; the same lines give the same sample.
+class TextSample:
+    """Keeps about `max_bytes` of the texts it is offered; the same texts give the same sample.
 
-    Each line draws a number; those with the smallest numbers stay, in their order. At most twice `max_bytes` is held.
+    Each text draws a number; those with the smallest numbers stay, in their order. At most twice `max_bytes` is held.
     """
 
-    def __init__(self, max_bytes: int, *, seed: int = 0, keep_indentation: bool = False) -> None:
-        self.max_bytes, self.keep_indentation = max_bytes, keep_indentation
+    def __init__(self, max_bytes: int, *, seed: int = 0) -> None:
+        self.max_bytes = max_bytes
         self.num_bytes = 0
+        """Of what is kept, one more for the end of each text."""
         self._random = random.Random(seed)
         self._threshold = 1.0
         self._kept: list[tuple[float, str, int]] = []
 
-    def add(self, text: str) -> None:
-        """Offer every line of a text that is not blank, without the spaces around it unless indentation is kept."""
-        for line in text.split("\n"):
-            stripped = line[:MAX_LINE_CHARACTERS].strip(" ")
-            if not stripped:
-                continue
-            if self.keep_indentation:
-                stripped = line[:MAX_LINE_CHARACTERS].rstrip(" ")
-            draw = self._random.random()
-            if draw < self._threshold:
-                size = len(utf8(stripped)) + 1
-                self._kept.append((draw, stripped, size))
-                self.num_bytes += size
+    def offer(self, text: str) -> None:
+        """Keep a text or not."""
+        draw = self._random.random()
+        if draw < self._threshold:
+            size = len(utf8(text)) + 1
+            self._kept.append((draw, text, size))
+            self.num_bytes += size
         if self.num_bytes > 2 * self.max_bytes:
             self._shrink()
 
-    def lines(self) -> list[str]:
+    def texts(self) -> list[str]:
+        """What is kept."""
         if self.num_bytes > self.max_bytes:
             self._shrink()
-        return [line for _, line, _ in self._kept]
+        return [text for _, text, _ in self._kept]
 
     def _shrink(self) -> None:
         """Lower the threshold until `max_bytes` are left."""
@@ -55,11 +51,21 @@ class LineSample:
         self.num_bytes = sum(size for _, _, size in self._kept)
 
 
-def sample_lines(
-    texts: Iterable[str], max_bytes: int, *, seed: int = 0, keep_indentation: bool = False
-) -> tuple[list[str], int]:
-    """The sampled lines of all texts and their size in bytes, line ends included."""
-    sample = LineSample(max_bytes, seed=seed, keep_indentation=keep_indentation)
+def sample_lines(texts: Iterable[str], max_bytes: int, *, seed: int = 0) -> tuple[list[str], int]:
+    """A sample of the lines that are not blank, without the spaces around them, and its size with line ends."""
+    sample = TextSample(max_bytes, seed=seed)
     for text in texts:
-        sample.add(text)
-    return sample.lines(), sample.num_bytes
+        for line in text.split("\n"):
+            if stripped := line[:MAX_LINE_CHARACTERS].strip(" "):
+                sample.offer(stripped)
+    lines = sample.texts()
+    return lines, sample.num_bytes
+
+
+def sample_texts(texts: Iterable[str], max_bytes: int, *, seed: int = 0) -> list[str]:
+    """A sample of whole texts; one that is larger than `max_bytes` is left out."""
+    sample = TextSample(max_bytes, seed=seed)
+    for text in texts:
+        if text and len(text) <= max_bytes:
+            sample.offer(text)
+    return sample.texts()

@@ -3,7 +3,8 @@
 - A line's indentation belongs to the newline before it: `\\n` and 4, 8, 12 ... spaces are one piece, and so are one
   or two blank lines with what follows. On Python this takes a tenth of the tokens away.
 - Pieces may join letters and punctuation (`(self,`, `.append(`), but never two words or a digit and its neighbour.
-- On request, a newline with its tabs is one piece as well, and no piece crosses a border inside camelCase.
+- On request, a newline with its tabs is one piece as well, and no piece crosses a border inside camelCase or
+  snake_case.
 - Everything else is spelled in UTF-8 bytes, so any text comes back exactly; nothing is normalised.
 - The same texts and configuration give the same model, bit for bit, on any number of cores.
 
@@ -44,8 +45,12 @@ _SPECIAL_SPELLING = "|".join(re.escape(spelling[1:]) for spelling in SPECIAL_TOK
 _BREAKS = re.compile(f"{UNSUPPORTED.pattern}|(?<=<)(?=(?:{_SPECIAL_SPELLING}))")
 """Where no piece may be learned across: characters that are always spelled in bytes, and the spelling of a special."""
 
-_WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-"""Borders of words inside camelCase: fileName, HTTPServer. Those of snake_case are learned well without help."""
+_WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z0-9])(?=_+[A-Za-z])")
+"""Borders of words in fileName, HTTPServer and file_name; an underscore belongs to the word after it.
+
+At 16,384 pieces on Python 99.8 % of the borders are met, 46 % without; it costs 1.5 % of the bytes per token. With the
+underscore at the end of a word it costs 4.7 %.
+"""
 
 
 def train(texts: Iterable[str], config: TokenizerConfig, out: Path | str) -> Tokenizer:
