@@ -103,7 +103,7 @@ def _table(result: dict[str, Any]) -> Table:
         title=f"{result['name']}, {result['vocab_size']:,} pieces, {result['vocabulary_used']:.0%} of them used here"
     )
     table.add_column("language")
-    for title in ("docs", "kB", "bytes/token", "tokens/word", "borders", "bytes", "broken"):
+    for title in ("docs", "kB", "B/token", "tok/word", "borders", "bytes", "broken"):
         table.add_column(title, justify="right")
     for row in result["languages"]:
         table.add_row(
