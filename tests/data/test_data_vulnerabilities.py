@@ -41,6 +41,13 @@ def test_the_policy_rejects_from_a_severity(least: str, rejected: int) -> None:
     assert all(reason.startswith("breaks security rules: S") for reason in reasons)
 
 
+def test_code_that_ends_the_linter_costs_only_itself() -> None:
+    deep = "x = (1" + " +\n 1" * 50_000 + ")\n"
+    rows = _rows(*[("python", SHELL)] * 3, ("python", deep), ("python", PICKLE), ("python", CLEAN))
+    found = vulnerabilities(VulnerabilityConfig()).tag(rows).column("findings").to_pylist()
+    assert found == ['{"S602": 1}'] * 3 + [None, '{"S301": 2}', "{}"]
+
+
 def test_severities_are_of_rules_that_exist() -> None:
     listed = subprocess.run(
         [Path(sys.executable).with_name("ruff"), "rule", "--all", "--output-format", "json"],
