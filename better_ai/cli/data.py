@@ -21,6 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 
 RecipeArgument = Annotated[Path, typer.Argument(help="A data recipe such as recipes/data/machine.yaml.")]
 SHOWN_CHARACTERS = 600
+SHOWN_REASON = 160
 
 
 @app.command()
@@ -32,7 +33,7 @@ def build(
     overrides: SetOption = None,
     runs: RunsOption = Path("runs"),
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="Read the sources again, even those read by an earlier build.")
+        bool, typer.Option("--refresh", help="Look whether the sources have changed since an earlier build.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,10 +45,12 @@ def build(
     loaded = load_data_recipe(recipe, [*chosen, *(overrides or ())])
 
     from better_ai.cli.progress import TerminalProgress
+    from better_ai.data.engine import leave_pandas_out
     from better_ai.pipeline.data_job import forget_sources, run_data_recipe
     from better_ai.pipeline.stage import Silent
 
-    console = Console(highlight=False)
+    leave_pandas_out()
+    console = Console(highlight=False, emoji=False)
     run = runs / loaded.name
     if refresh:
         forget_sources(run)
@@ -58,7 +61,7 @@ def build(
             with TerminalProgress(console) as progress:
                 manifest = run_data_recipe(loaded, runs, progress=progress)
     except KeyboardInterrupt:
-        Console(stderr=True).print("[yellow]Stopped.[/] The same command continues from here.")
+        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
         raise typer.Exit(INTERRUPTED) from None
     stats = manifest.metrics["corpus"]
     if as_json:
@@ -84,7 +87,7 @@ def inspect(
     from better_ai.data.inspection import CorpusView
     from better_ai.pipeline.corpus_report import REPORT, write_corpus_report
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     samples: list[dict[str, Any]] = []
     if sample:
         with CorpusView(run / "data") as view:
@@ -130,7 +133,7 @@ def takedown(
         purged = [str(folder) for folder in done.purged]
         typer.echo(json.dumps({"documents": done.documents, "purged": purged, "stale": stale}, indent=2))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(f"{sum(done.documents.values()):,} documents are gone from {len(done.documents)} shards of {run}")
     for shard, count in done.documents.items():
         console.print(f"  {shard}: {count:,}")
@@ -158,7 +161,7 @@ def preprocess(
     from better_ai.cli.run import INTERRUPTED
     from better_ai.data.preprocess import preprocess as preprocess_datasets
 
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True, highlight=False, emoji=False)
     with errors.status("reading ...") as status:
 
         def on_progress(name: str, documents: int, turned_away: int) -> None:
@@ -172,7 +175,7 @@ def preprocess(
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in result.datasets], indent=2, default=str))
     else:
-        _print_preprocessed(Console(highlight=False), result.datasets)
+        _print_preprocessed(Console(highlight=False, emoji=False), result.datasets)
     if any(each.problem for each in result.datasets):
         raise typer.Exit(1)
 
@@ -200,7 +203,7 @@ def process(
         apply_override(values, override)
     config = ProcessingConfig.parse(values, where="processing")
     sandbox = SandboxConfig() if verify else None
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     try:
         if as_json:
             manifest = build_conversations(run, config, sandbox=sandbox, progress=Silent())
@@ -208,7 +211,7 @@ def process(
             with TerminalProgress(console) as progress:
                 manifest = build_conversations(run, config, sandbox=sandbox, progress=progress)
     except KeyboardInterrupt:
-        Console(stderr=True).print("[yellow]Stopped.[/] The same command continues from here.")
+        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
         raise typer.Exit(INTERRUPTED) from None
     stats = manifest.metrics[NAME]
     if as_json:
@@ -250,7 +253,7 @@ def _print_inspection(console: Console, inspection: "Inspection", *, rejected: b
         table = Table("step", "reason")
         table.add_column("documents", justify="right")
         for row in inspection.rejected:
-            table.add_row(row.step, escape(row.reason), f"{row.documents:,}")
+            table.add_row(row.step, escape(_shortened(row.reason)), f"{row.documents:,}")
         console.print(table)
         return
     groups: dict[str, tuple[Count, ...]] = {
@@ -280,3 +283,7 @@ def _print_sample(console: Console, row: Mapping[str, Any]) -> None:
     console.print(Syntax(content[:SHOWN_CHARACTERS], row["language"], background_color="default"))
     if len(content) > SHOWN_CHARACTERS:
         console.print(f"... {len(content) - SHOWN_CHARACTERS:,} more characters", style="dim")
+
+
+def _shortened(reason: str) -> str:
+    return reason if len(reason) <= SHOWN_REASON else f"{reason[:SHOWN_REASON]} ..."

@@ -27,10 +27,13 @@ def run(
 
     loaded = load_recipe(recipe, overrides or ())
 
+    from better_ai.data.engine import leave_pandas_out
     from better_ai.pipeline import run_main_job, summarize
     from better_ai.pipeline.stage import Silent
 
-    console = Console(highlight=False)
+    leave_pandas_out()
+
+    console = Console(highlight=False, emoji=False)
     try:
         if as_json:
             run_main_job(loaded, runs, until=until, progress=Silent())
@@ -38,7 +41,7 @@ def run(
             with TerminalProgress(console) as progress:
                 run_main_job(loaded, runs, until=until, progress=progress)
     except KeyboardInterrupt:
-        Console(stderr=True).print("[yellow]Stopped.[/] The same command continues from here.")
+        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
         raise typer.Exit(INTERRUPTED) from None
     summary = summarize(runs / loaded.name)
     if as_json:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from better_ai.artifacts import content_id
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.rows import Unreadable
 
@@ -28,6 +29,8 @@ class Entry:
     path: str
     """Relative, with slashes."""
     num_bytes: int
+    """By which parts are cut; 0 for what cannot be told, or is no file."""
+    modified_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,9 @@ def list_files(root: Path, wanted: Callable[[str], bool]) -> Listing:
     problems: list[OSError] = []
     for folder, subfolders, names in os.walk(root, onerror=problems.append):
         subfolders[:] = [name for name in subfolders if name not in ("__pycache__", ".git")]
-        for name in names:
-            path = Path(folder, name)
-            relative = path.relative_to(root).as_posix()
-            if wanted(relative):
-                files.append(Entry(relative, _num_bytes(path)))
+        inside = "" if Path(folder) == root else f"{Path(folder).relative_to(root).as_posix()}/"
+        paths = [f"{inside}{name}" for name in names]
+        files += [entry_of(root, path) for path in paths if wanted(path)]
     unlisted = [
         (Path(error.filename).relative_to(root).as_posix(), f"cannot be listed: {error.strerror}") for error in problems
     ]
@@ -58,11 +59,16 @@ def list_files(root: Path, wanted: Callable[[str], bool]) -> Listing:
 def split_into_parts(entries: Iterable[Entry], *, unlisted: Iterable[tuple[str, str]] = ()) -> list[Part]:
     """The parts of a sorted listing.
 
-    Payload: `files`, the packed paths; `unlisted`, in the first part, pairs of packed path and reason.
+    Payload: `files`, the packed paths; `unlisted`, in the first part, pairs of packed path and reason. State: a digest
+    of the files' sizes and times.
     """
     runs = cut(entries, lambda entry: entry.num_bytes)
     parts = [
-        Part(f"files-{number:05d}", {"files": [pack_path(entry.path) for entry in run], "unlisted": []})
+        Part(
+            f"files-{number:05d}",
+            {"files": [pack_path(entry.path) for entry in run], "unlisted": []},
+            state=content_id([[entry.num_bytes, entry.modified_ns] for entry in run]),
+        )
         for number, run in enumerate(runs)
     ]
     if parts:
@@ -82,6 +88,24 @@ def cut(items: Iterable[T], num_bytes: Callable[[T], int]) -> list[list[T]]:
         runs[-1].append(item)
         room -= size
     return runs
+
+
+def entry_of(root: Path, path: str) -> Entry:
+    """A file as it is now."""
+    try:
+        status = (root / path).lstat()
+    except OSError:
+        return Entry(path, 0)
+    return Entry(path, status.st_size if stat.S_ISREG(status.st_mode) else 0, status.st_mtime_ns)
+
+
+def file_state(path: Path) -> str:
+    """State of a part that is read from one file: size and time, following links. Empty if they cannot be told."""
+    try:
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} bytes, {status.st_mtime_ns} ns"
 
 
 def pack_path(path: str) -> str:
@@ -118,12 +142,3 @@ def check_regular(path: Path) -> None:
     """Raises OSError when a path, or what it links to, is no regular file: a pipe would be waited for without end."""
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file")
-
-
-def _num_bytes(path: Path) -> int:
-    """Size by which parts are cut; what cannot be told, or is no file, is read in no time."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return 0
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0

@@ -1,6 +1,5 @@
 """The phase `judge`: the steps' policies, in order, over documents and their tags."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ from better_ai.artifacts import content_id
 from better_ai.config.data import StepConfig
 from better_ai.data.corpus.shards import DOCUMENTS, REJECTED, Shard, check_conservation
 from better_ai.data.corpus.tag import TAGS
-from better_ai.data.engine import Phases, ShardResult
+from better_ai.data.engine import Phases, ShardResult, cpu_seconds
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.data.step import NO_TAGS, Step, Stepped
 from better_ai.data.steps import make_step
@@ -67,13 +66,13 @@ def _judge(configs: tuple[StepConfig, ...], item: _Item, folder: Path) -> Mappin
             tags = [None if table is None else next(table) for table in tables]
             rows = pa.array(range(batch.num_rows), pa.int32())
             for step, step_tags, counts in zip(steps, tags, statistics, strict=True):
-                started = time.process_time()
+                started = cpu_seconds()
                 counts["rows"] += batch.num_rows
                 counts["bytes"] += content_bytes(batch)
                 batch, rows, turned_away = _apply(step, batch, rows, step_tags, item.shard.name)
                 rejected.write(turned_away)
                 counts["rejected"] += turned_away.num_rows
-                counts["cpu_seconds"] += time.process_time() - started
+                counts["cpu_seconds"] += cpu_seconds() - started
             documents.write(batch)
     return {"documents": documents.rows, "rejected": rejected.rows, "steps": statistics}
 

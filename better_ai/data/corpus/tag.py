@@ -4,7 +4,6 @@ A sidecar file holds one step's tags for one shard, row group by row group like 
 step's name, what its tags depend on, and the content of the shard, so a changed threshold computes none of them again.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow as pa
 
 from better_ai.config.data import StepConfig
 from better_ai.data.corpus.shards import Shard, check_conservation
-from better_ai.data.engine import Phases, ShardResult, finish_output, is_done, new_output
+from better_ai.data.engine import Phases, ShardResult, cpu_seconds, finish_output, is_done, new_output
 from better_ai.data.schema import DOCUMENT_SCHEMA
 from better_ai.data.step import Step
 from better_ai.data.steps import make_step
@@ -60,9 +59,9 @@ def _tag(work: tuple[Shard, list[tuple[StepConfig, Path]]]) -> Mapping[str, Any]
             ]
             for batch in read_batches(shard.documents, DOCUMENT_SCHEMA):
                 for number, (step, writer) in enumerate(zip(steps, writers, strict=True)):
-                    started = time.process_time()
+                    started = cpu_seconds()
                     writer.write_row_group(_tags(step, batch, shard.name))
-                    seconds[number] += time.process_time() - started
+                    seconds[number] += cpu_seconds() - started
         for folder, writer, taken in zip(building, writers, seconds, strict=True):
             check_conservation("tag", shard.name, rows_in=shard.rows, kept=writer.rows, rejected=0)
             finish_output(folder, {"documents": writer.rows}, cpu_seconds=taken)

@@ -1,6 +1,6 @@
 """The engine of a build: phases over shards, and who runs them."""
 
-from better_ai.data.engine.executor import Executor, InlineExecutor, open_executor
+from better_ai.data.engine.executor import Executor, InlineExecutor, leave_pandas_out, open_executor
 from better_ai.data.engine.local import LocalExecutor
 from better_ai.data.engine.phase import (
     DONE,
@@ -8,6 +8,7 @@ from better_ai.data.engine.phase import (
     Phases,
     ShardResult,
     ShardTask,
+    cpu_seconds,
     finish_output,
     is_done,
     new_output,
@@ -22,8 +23,10 @@ __all__ = [
     "Phases",
     "ShardResult",
     "ShardTask",
+    "cpu_seconds",
     "finish_output",
     "is_done",
+    "leave_pandas_out",
     "new_output",
     "open_executor",
 ]

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from better_ai.data.engine.executor import MAX_ATTEMPTS, attempt, cores
+from better_ai.data.engine.executor import MAX_ATTEMPTS, attempt, cores, leave_pandas_out
 from better_ai.errors import BetterAIError
 
 _JOIN_SECONDS = 5.0
@@ -138,6 +138,7 @@ def _serve(channel: connection.Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; its end is ours
     threading.Thread(target=_die_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
+    leave_pandas_out()
     while True:
         try:
             function, item = channel.recv()

@@ -6,6 +6,7 @@ appears by one rename, so it is whole or absent, and a phase that is run again d
 digests all that the outputs depend on besides the item's identity.
 """
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -151,12 +152,18 @@ def finish_output(folder: Path, counts: Mapping[str, Any], *, cpu_seconds: float
     write_json(folder / DONE, {"counts": dict(counts), "files": files, "cpu_seconds": round(cpu_seconds, 4)})
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process, and of the programs that it has run."""
+    programs = os.times()
+    return time.process_time() + programs.children_user + programs.children_system
+
+
 def _run_task(task: ShardTask, work: tuple[Any, Path]) -> dict[str, Any]:
     """In a worker: compute one shard and make it appear."""
     item, folder = work
-    started = time.process_time()
+    started = cpu_seconds()
     if not is_done(folder):
         with new_output(folder) as building:
             counts = task(item, building)
-            finish_output(building, counts, cpu_seconds=time.process_time() - started)
+            finish_output(building, counts, cpu_seconds=cpu_seconds() - started)
     return ShardResult.read(folder).counts

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from better_ai.data.engine.executor import MAX_ATTEMPTS, attempt, cores
+from better_ai.data.engine.executor import MAX_ATTEMPTS, attempt, cores, leave_pandas_out
 from better_ai.errors import BetterAIError, UserError
 from better_ai.extras import import_extra
 
@@ -128,4 +128,5 @@ def _knock(address: str) -> None:
 def _run(function: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | None]:
     """In a worker of the cluster."""
     pa.set_cpu_count(1)
+    leave_pandas_out()
     return attempt(function, item)
