@@ -13,13 +13,14 @@ import argparse
 import json
 import os
 import random
-import re
 import resource
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from shutil import rmtree
+
+from process_tree import memory_mb
 
 SHARD_DOCUMENTS, PARTITION_ROWS = 5000, 20_000
 
@@ -91,16 +92,6 @@ def run_apart(folder: Path) -> dict[str, float]:
     if process.returncode:
         sys.exit(f"the search failed: {' '.join(command)}")
     return {**json.loads(output), "mb": peaks[0] - first[0], "mapped_mb": peaks[1] - first[1]}
-
-
-def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident memory of a process: its own, and that of mapped files."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0, 0.0
-    found = dict(re.findall(r"^(Rss\w+):\s+(\d+)", status, re.MULTILINE))
-    return int(found.get("RssAnon", 0)) * 1024 / 1e6, int(found.get("RssFile", 0)) * 1024 / 1e6
 
 
 def generate(folder: Path, count: int) -> int:
