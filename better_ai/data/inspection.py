@@ -6,6 +6,7 @@ Needs the extra `data`. Memory is limited whatever the size of the corpus; DuckD
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +172,8 @@ class CorpusView:
 
     def _files(self, name: str) -> str:
         path = self.folder / name
-        pattern = path / "*.parquet" if path.is_dir() else path
-        return "read_parquet('" + str(pattern).replace("'", "''") + "')"
+        pattern = escape(str(path)) + ("/*.parquet" if path.is_dir() else "")
+        return "read_parquet('" + pattern.replace("'", "''") + "')"
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
         rows = self._query(query)

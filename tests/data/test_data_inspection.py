@@ -71,6 +71,13 @@ def test_samples_do_not_change_and_cover_every_step(corpus: Path) -> None:
     assert set(rejected[0]) == set(REJECTED_SCHEMA.names)
 
 
+def test_a_folder_may_have_the_signs_of_a_pattern_in_its_name(corpus: Path, tmp_path: Path) -> None:
+    odd = corpus.rename(tmp_path / "[x] *?'")
+    with CorpusView(odd) as view:
+        assert sum(count.documents for count in view.inspect().splits) > 0
+        assert view.sample(1) and view.sample_rejected(1)
+
+
 def test_what_is_no_corpus_or_a_damaged_one_is_said(corpus: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no corpus"):
         CorpusView(tmp_path)
