@@ -1,11 +1,11 @@
 """A corpus by itself: the main job's first stage, run from a data recipe."""
 
-import shutil
 from pathlib import Path
 from typing import cast
 
 from better_ai.artifacts import MANIFEST, Manifest, run_lock
 from better_ai.config import DataRecipe, Recipe
+from better_ai.data.corpus.collect import forget_parts
 from better_ai.data.takedown import read_requests
 from better_ai.pipeline.run import run_stages
 from better_ai.pipeline.stage import Progress, Stage
@@ -32,7 +32,7 @@ def run_data_recipe(recipe: DataRecipe, runs: Path, *, progress: Progress | None
 
 
 def forget_sources(run: Path) -> None:
-    """Make the next build read its sources again. Raises ArtifactError when a build is at work."""
+    """Make the next build list its sources anew and read what has changed. Raises ArtifactError when one is at work."""
     with run_lock(run):
-        shutil.rmtree(run / data.WORK_FOLDER, ignore_errors=True)
+        forget_parts(run / data.WORK_FOLDER)
         (run / DATA.name / MANIFEST).unlink(missing_ok=True)

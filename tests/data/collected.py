@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ def collected(config: Any, max_document_bytes: int = 400_000) -> tuple[list[dict
     collector = pickle.loads(pickle.dumps(make_collector(config)))  # noqa: S301
     parts = collector.parts()
     assert parts == collector.parts()
-    assert parts == [type(part)(part.name, json.loads(json.dumps(part.payload))) for part in parts]
+    assert parts == [replace(part, payload=json.loads(json.dumps(part.payload))) for part in parts]
     assert len({part.name for part in parts}) == len(parts)
     documents: list[dict[str, Any]] = []
     rejects: list[tuple[str, str]] = []

@@ -1,6 +1,7 @@
 """Templates are filled the same way every time, never twice alike, and never with anything but their slots."""
 
 import contextlib
+import stat
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,6 @@ def test_no_file_is_another_error(content: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         path = Path("templates.yaml")
         patch.setattr(Path, "read_bytes", lambda self: content)
-        patch.setattr(Path, "stat", lambda self: type("Status", (), {"st_size": len(content)}))
+        patch.setattr(Path, "stat", lambda self: type("Status", (), {"st_size": len(content), "st_mode": stat.S_IFREG}))
         with contextlib.suppress(UserError):
             read_templates(path)

@@ -16,6 +16,7 @@ from typing import IO, Any
 from better_ai.config.data.sources import ArchiveSource
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.evidence import MAX_EVIDENCE_BYTES, Evidence, find_licenses, speaks_of_license
+from better_ai.data.collectors.files import file_state
 from better_ai.data.collectors.rows import FILES_PER_BATCH, Origin, Unreadable
 from better_ai.data.collectors.selection import Selection
 from better_ai.data.collectors.source_file import source_document
@@ -56,7 +57,10 @@ class ArchiveCollector:
     def parts(self) -> list[Part]:
         if not self.config.paths:
             raise UserError("a source of type archive names no files; list zip or tar files in `paths`")
-        return [Part(f"archive-{number:05d}", {"path": path}) for number, path in enumerate(self.config.paths)]
+        return [
+            Part(f"archive-{number:05d}", {"path": path}, state=file_state(Path(path).expanduser()))
+            for number, path in enumerate(self.config.paths)
+        ]
 
     def read(self, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:
         """Raises UserError when there is no such archive."""

@@ -14,6 +14,9 @@ class Part:
     name: str
     payload: dict[str, Any]
     """Plain JSON values: which files, which byte range, which revision."""
+    state: str = ""
+    """Differs when what the payload names has changed, such as by sizes and times of files. It decides whether a part
+    is read again and stands in no document, since copies of the same files have other times."""
 
 
 class Collector(Protocol):

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +18,7 @@ from better_ai.data.collectors.evidence import (
     license_of_text,
     spdx_of,
 )
-from better_ai.data.collectors.files import Entry, read_file, split_into_parts
+from better_ai.data.collectors.files import Entry, entry_of, read_file, split_into_parts
 from better_ai.data.collectors.rows import Origin, Unreadable
 from better_ai.data.collectors.selection import Selection
 from better_ai.data.collectors.tree import DETECT, licenses_below, read_tree, source_reader, with_licenses
@@ -62,7 +62,10 @@ class DistributionsCollector:
         licenses = licenses_below(root, entries, license=DETECT) | {".": _declared(distribution, root)}
         parts = split_into_parts(entry for entry in entries if self._selection.lists(entry.path))
         facts = {"name": f"pypi/{name}", "version": distribution.version, "root": str(root)}
-        return [Part(f"{name}-{part.name}", {**facts, **part.payload}) for part in with_licenses(parts, licenses)]
+        return [
+            replace(part, name=f"{name}-{part.name}", payload={**facts, **part.payload})
+            for part in with_licenses(parts, licenses)
+        ]
 
     @property
     def _selection(self) -> Selection:
@@ -72,14 +75,14 @@ class DistributionsCollector:
 def _entries(distribution: metadata.Distribution, root: Path) -> list[Entry]:
     """Files that RECORD lists within the folder of installed packages; not its scripts, which lie outside."""
     paths = {
-        file.as_posix(): file.size
+        file.as_posix()
         for file in distribution.files or []
         if ".." not in file.parts
         and not file.is_absolute()
         and "__pycache__" not in file.parts
         and not file.parts[0].endswith((".dist-info", ".egg-info"))
     }
-    return [Entry(path, size if size is not None else _num_bytes(root / path)) for path, size in sorted(paths.items())]
+    return [entry_of(root, path) for path in sorted(paths)]
 
 
 def _declared(distribution: metadata.Distribution, root: Path) -> Evidence:
@@ -122,10 +125,3 @@ def _is_editable(distribution: metadata.Distribution) -> bool:
 def _normal(name: str) -> str:
     """The normal form of a distribution's name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _num_bytes(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0

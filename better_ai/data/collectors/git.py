@@ -44,7 +44,10 @@ class GitCollector:
                 payloads = self._payloads(number, removals)
             except RepositoryError:
                 payloads = [{"number": number, "later": True}]
-            parts += [Part(f"repository-{number:05d}-{run:05d}", payload) for run, payload in enumerate(payloads)]
+            parts += [
+                Part(f"repository-{number:05d}-{run:05d}", payload, state=removals.identity)
+                for run, payload in enumerate(payloads)
+            ]
         return parts
 
     def read(self, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:

@@ -13,7 +13,7 @@ from better_ai.config.data.dumps import HuggingFaceSource
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.dataset_maps import DATASET_MAPS, ColumnMap, map_named, map_of, text_map
 from better_ai.data.collectors.dataset_rows import extract, missing_columns, trees
-from better_ai.data.collectors.files import pack_path, unpack_path
+from better_ai.data.collectors.files import file_state, pack_path, unpack_path
 from better_ai.data.collectors.rows import Origin, Unreadable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.collectors.tabular import (
@@ -109,8 +109,9 @@ class HuggingFaceCollector:
             except READ_ERRORS:
                 sizes = []  # read names the damage
             runs: list[list[int] | None] = [*_runs(sizes)] or [None]
+            state = file_state(file)
             parts += [
-                Part(f"rows-{len(parts) + place:05d}", {"file": pack_path(str(file)), "groups": groups})
+                Part(f"rows-{len(parts) + place:05d}", {"file": pack_path(str(file)), "groups": groups}, state)
                 for place, groups in enumerate(runs)
             ]
         return parts

@@ -20,7 +20,7 @@ from better_ai.config.data.dumps import RecordsSource
 from better_ai.data.chat import Conversation
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.dataset_rows import conversation
-from better_ai.data.collectors.files import pack_path, unpack_path
+from better_ai.data.collectors.files import file_state, pack_path, unpack_path
 from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.collectors.tabular import read_rows
@@ -40,10 +40,17 @@ class RecordsCollector:
 
     def parts(self) -> list[Part]:
         root = self._root
-        files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.name.endswith(SUFFIXES) and not file.is_dir())
+        files = (
+            [root]
+            if root.is_file()
+            else sorted(file for file in root.rglob("*") if file.name.endswith(SUFFIXES) and not file.is_dir())
+        )
         if not files:
             raise UserError(f"{root} holds no records; expected a file that ends in {', '.join(SUFFIXES)}")
-        return [Part(f"records-{number:05d}", {"file": pack_path(str(file))}) for number, file in enumerate(files)]
+        return [
+            Part(f"records-{number:05d}", {"file": pack_path(str(file))}, state=file_state(file))
+            for number, file in enumerate(files)
+        ]
 
     def read(self, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:
         yield from batches(self._rows(Path(unpack_path(part.payload["file"])), max_document_bytes))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from better_ai.artifacts import content_id
 from better_ai.errors import UserError
 
 _SSH = re.compile(r"^(?:[\w.\-]+@)?([\w.\-]+):(?!//)(.+)$")
@@ -20,6 +21,11 @@ class Removals:
 
     entries: dict[str, str]
     """Normalised entry -> as it was written, with its line."""
+
+    @property
+    def identity(self) -> str:
+        """Digest of the entries."""
+        return content_id(self.entries)
 
     @classmethod
     def load(cls, path: str | None) -> "Removals":

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from better_ai.config.data.dumps import StackExchangeSource
 from better_ai.data.chat import Conversation, Message
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.files import check_regular
+from better_ai.data.collectors.files import check_regular, file_state
 from better_ai.data.collectors.rows import Origin, Unreadable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.html import html_to_text
@@ -59,9 +59,9 @@ class StackExchangeCollector:
             raise UserError(f"cannot read {path} ({error.strerror}); give the Posts.xml of a dump") from None
         if b"<posts" not in head:
             raise UserError(f"{path} has no <posts> element at its start; unpack the dump and give its Posts.xml")
-        size = path.stat().st_size
+        size, state = path.stat().st_size, file_state(path)
         return [
-            Part(f"posts-{number:05d}", {"start": start, "stop": min(size, start + PART_BYTES), "size": size})
+            Part(f"posts-{number:05d}", {"start": start, "stop": min(size, start + PART_BYTES), "size": size}, state)
             for number, start in enumerate(range(0, size, PART_BYTES))
         ]
 

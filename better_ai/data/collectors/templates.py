@@ -27,7 +27,7 @@ import yaml
 from better_ai.config.data.dumps import TemplatesSource
 from better_ai.data.chat import ROLES, Conversation, Message
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.files import check_regular
+from better_ai.data.collectors.files import check_regular, file_state
 from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.step import Reject, Stepped
@@ -72,7 +72,8 @@ class TemplatesCollector:
 
     def parts(self) -> list[Part]:
         templates = read_templates(self._path)
-        return [Part("templates-00000", {"ways": min(MAX_WAYS, sum(template.ways for template in templates))})]
+        ways = min(MAX_WAYS, sum(template.ways for template in templates))
+        return [Part("templates-00000", {"ways": ways}, state=file_state(self._path))]
 
     def read(self, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:
         yield from batches(self._rows(max_document_bytes))

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from better_ai.config.data.dumps import WarcSource
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.files import check_regular, pack_path, unpack_path
+from better_ai.data.collectors.files import check_regular, file_state, pack_path, unpack_path
 from better_ai.data.collectors.page import media_type, page_text, unpack
 from better_ai.data.collectors.rows import Origin, Unreadable, printable
 from better_ai.data.collectors.stream import Document, batches, harmless, record_document
@@ -51,7 +51,10 @@ class WarcCollector:
                 raise UserError(f"{path} is neither a file nor a folder; correct the paths of the source")
         if not files:
             raise UserError(f"no {', '.join(SUFFIXES)} file in {', '.join(self.config.paths)}; correct the paths")
-        return [Part(f"warc-{number:05d}", {"file": pack_path(str(file))}) for number, file in enumerate(files)]
+        return [
+            Part(f"warc-{number:05d}", {"file": pack_path(str(file))}, state=file_state(file))
+            for number, file in enumerate(files)
+        ]
 
     def read(self, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:
         yield from batches(self._rows(Path(unpack_path(part.payload["file"])), max_document_bytes))

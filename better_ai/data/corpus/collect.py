@@ -1,15 +1,15 @@
 """The first phases of a build: what parts the sources have, and one shard of cleaned documents for each part.
 
 The parts are listed once for a build, so that it goes on with the same ones when it was interrupted. The next build
-lists them anew and reads those that it does not know: a part is known by its name and payload, so an edit of a file
-that changes neither goes unseen until the work folder is removed. A source that cannot be used is no error: it leaves
-a rejected row with the reason, like a file that cannot be read, and is tried again by the next build.
+lists them anew and reads those that it does not know, or whose state is another. A source that cannot be used is no
+error: it leaves a rejected row with the reason, like a file that cannot be read, and is tried again by the next build.
 """
 
 import errno
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from better_ai.errors import BetterAIError
 from better_ai.extras import MissingExtra
 
 STEP = "collect"
+PLAN = "plan"
+"""Name of the first phase."""
 PARTS = "parts.json"
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -66,7 +68,7 @@ class _Item:
 def collect_shards(config: DataConfig, phases: Phases) -> Collected:
     """Run the phases `plan` and `collect`."""
     identities = [content_id(source.identity()) for source in config.sources]
-    plans = phases.run("plan", _plan, config.sources, key={}, identities=identities)
+    plans = phases.run(PLAN, _plan, config.sources, key={}, identities=identities)
     parts = [(number, Part(**part)) for number, plan in enumerate(plans) for part in read_json(plan.folder / PARTS)]
     results = _collect_first(config, parts, phases) if config.max_documents else _collect_all(config, parts, phases)
     shards = [Shard(number, part.name, result) for (number, part), result in zip(parts, results, strict=False)]
@@ -82,6 +84,12 @@ def end_collection(collected: Collected, phases: Phases) -> None:
     """Let the next build list the parts anew, and try again what could not be used."""
     for result in [*collected.plans, *collected.failed]:
         phases.forget(result.folder)
+
+
+def forget_parts(work: Path) -> None:
+    """Let a build that was interrupted in this work folder list the parts anew, too."""
+    for plan in work.glob(f"{PLAN}-*"):
+        shutil.rmtree(plan)
 
 
 def _collect_all(config: DataConfig, parts: list[tuple[int, Part]], phases: Phases) -> list[ShardResult]:
@@ -100,7 +108,7 @@ def _collect_first(config: DataConfig, parts: list[tuple[int, Part]], phases: Ph
 
 
 def _run(config: DataConfig, items: list[_Item], phases: Phases) -> list[ShardResult]:
-    identities = [content_id([item.source.identity(), item.part.name, item.part.payload, item.limit]) for item in items]
+    identities = [content_id([item.source.identity(), asdict(item.part), item.limit]) for item in items]
     task = partial(_collect, config.max_document_bytes, config.cleaning)
     key = {"max_document_bytes": config.max_document_bytes, "cleaning": config.cleaning.identity()}
     return phases.run("collect", task, items, key=key, identities=identities)
@@ -115,7 +123,7 @@ def _plan(source: DataSource, folder: Path) -> Mapping[str, Any]:
         raise
     except (BetterAIError, OSError) as error:
         parts, problem = [], _reason(error)
-    write_json(folder / PARTS, [{"name": part.name, "payload": part.payload} for part in parts])
+    write_json(folder / PARTS, [asdict(part) for part in parts])
     with TableWriter(folder / REJECTED, REJECTED_SCHEMA) as rejected:
         if problem:
             rejected.write(rejected_batch([(None, source.type, STEP, f"the source cannot be used: {problem}")]))

@@ -9,7 +9,8 @@ from better_ai.data.takedown import read_requests
 from better_ai.pipeline.stage import StageContext, StageResult
 
 WORK_FOLDER = ".shards"
-"""In the run's folder: what the phases of the latest build have left. It may be removed when no build runs."""
+"""In the run's folder: what the phases of the latest build have left. Without it, which may be removed when no build
+runs, the next one reads all sources."""
 
 
 def work(context: StageContext) -> StageResult:
