@@ -44,7 +44,7 @@ def generate(
         completion = trained.generate(tokens, **sampling)
         typer.echo(json.dumps({"model": trained.name, "prompt": text, **completion}, indent=2, ensure_ascii=False))
         return
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     console.print(f"[dim]{trained.name}[/]")
     for delta in trained.stream(tokens, **sampling):
         print_flushed(delta)
@@ -64,7 +64,7 @@ def chat(
     from better_ai.pipeline.trained import load_trained
 
     trained = load_trained(run, stage)
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(f"[bold]{trained.name}[/]\n[dim]{trained.description}\nAn empty line ends; /new starts over.[/]")
     sampling = {"temperature": temperature, "max_new_tokens": max_new_tokens, "seed": seed}
     history: list[Message] = []

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
 
 from better_ai.cli.options import JsonOption, RunArgument, RunsOption, SetOption
+from better_ai.cli.text import harmless, plain
 
 if TYPE_CHECKING:
     from better_ai.data.inspection import Count, Inspection
@@ -69,9 +69,9 @@ def build(
         return
     _print_stats(console, stats)
     for problem in stats["problems"]:
-        console.print(f"[yellow]not read:[/] {escape(problem)}", soft_wrap=True)
-    console.print(f"content id {manifest.content_id[:16]}; the corpus is in {run / 'data'}")
-    console.print(f"next:   better-ai data inspect {run}")
+        console.print(f"[yellow]not read:[/] {plain(problem)}", soft_wrap=True)
+    console.print(f"content id {manifest.content_id[:16]}; the corpus is in {plain(run / 'data')}", soft_wrap=True)
+    console.print(f"next:   better-ai data inspect {plain(run)}", soft_wrap=True)
 
 
 @app.command()
@@ -104,7 +104,7 @@ def inspect(
         _print_sample(console, row)
     if inspection:
         _print_inspection(console, inspection, rejected=rejected)
-        console.print(f"[bold]report:[/] {page}")
+        console.print(f"[bold]report:[/] {plain(page)}", soft_wrap=True)
 
 
 @app.command()
@@ -134,17 +134,20 @@ def takedown(
         typer.echo(json.dumps({"documents": done.documents, "purged": purged, "stale": stale}, indent=2))
         return
     console = Console(highlight=False, emoji=False)
-    console.print(f"{sum(done.documents.values()):,} documents are gone from {len(done.documents)} shards of {run}")
+    console.print(
+        f"{sum(done.documents.values()):,} documents are gone from {len(done.documents)} shards of {plain(run)}",
+        soft_wrap=True,
+    )
     for shard, count in done.documents.items():
         console.print(f"  {shard}: {count:,}")
     for folder in done.purged:
-        console.print(f"copies purged: {folder}")
+        console.print(f"copies purged: {plain(folder)}", soft_wrap=True)
     if not stale:
         console.print("Nothing was made from them.")
         return
     console.print(f"[yellow]{len(stale)} artifacts were made from them[/] and stay as they are until they are rebuilt:")
     for artifact in stale:
-        console.print(f"  {artifact['content_id'][:12]}  {artifact['folder']}")
+        console.print(f"  {artifact['content_id'][:12]}  {plain(artifact['folder'])}", soft_wrap=True)
 
 
 @app.command()
@@ -165,7 +168,7 @@ def preprocess(
     with errors.status("reading ...") as status:
 
         def on_progress(name: str, documents: int, turned_away: int) -> None:
-            status.update(f"{escape(name)}: {documents:,} documents, {turned_away:,} turned away")
+            status.update(f"{plain(name)}: {documents:,} documents, {turned_away:,} turned away")
 
         try:
             result = preprocess_datasets(dataset, output_dir, shard_size=shard_size, on_progress=on_progress)
@@ -223,16 +226,19 @@ def process(
     for task, count in stats["made"].items():
         table.add_row(task, f"{count:,}", f"{stats['kept'].get(task, 0):,}")
     console.print(table)
-    console.print(f"{stats['single_turn']:,} with one turn, {stats['multi_turn']:,} with several; in {run / NAME}")
+    console.print(
+        f"{stats['single_turn']:,} with one turn, {stats['multi_turn']:,} with several; in {plain(run / NAME)}",
+        soft_wrap=True,
+    )
 
 
 def _print_preprocessed(console: Console, datasets: Any) -> None:
     for each in datasets:
         if each.problem:
-            console.print(f"[yellow]{escape(each.dataset)}:[/] {escape(each.problem)}", soft_wrap=True)
+            console.print(f"[yellow]{plain(each.dataset)}:[/] {plain(each.problem)}", soft_wrap=True)
         else:
             counts = f"{each.documents:,} documents in {each.shards:,} shards, {each.rejected:,} turned away"
-            console.print(f"{each.folder}: {counts}")
+            console.print(f"{plain(each.folder)}: {counts}", soft_wrap=True)
 
 
 def _print_stats(console: Console, stats: Mapping[str, Any]) -> None:
@@ -253,7 +259,7 @@ def _print_inspection(console: Console, inspection: "Inspection", *, rejected: b
         table = Table("step", "reason")
         table.add_column("documents", justify="right")
         for row in inspection.rejected:
-            table.add_row(row.step, escape(_shortened(row.reason)), f"{row.documents:,}")
+            table.add_row(row.step, plain(_shortened(row.reason)), f"{row.documents:,}")
         console.print(table)
         return
     groups: dict[str, tuple[Count, ...]] = {
@@ -267,20 +273,20 @@ def _print_inspection(console: Console, inspection: "Inspection", *, rejected: b
         for column in ("documents", "MB"):
             table.add_column(column, justify="right")
         for count in counts:
-            table.add_row(escape(count.name), f"{count.documents:,}", f"{count.bytes / 1e6:,.1f}")
+            table.add_row(plain(count.name), f"{count.documents:,}", f"{count.bytes / 1e6:,.1f}")
         console.print(table)
 
 
 def _print_sample(console: Console, row: Mapping[str, Any]) -> None:
     if "content" not in row:
-        console.print(f"[bold]{escape(row['step'])}[/]  {escape(row['source'])}", soft_wrap=True)
-        console.print(f"    {escape(row['reason'])}", soft_wrap=True)
+        console.print(f"[bold]{plain(row['step'])}[/]  {plain(row['source'])}", soft_wrap=True)
+        console.print(f"    {plain(row['reason'])}", soft_wrap=True)
         return
     quality = "" if row["quality_score"] is None else f", quality {row['quality_score']:.2f}"
-    console.rule(f"{escape(row['source'])} ({row['language']}, {row['license']}{quality})", align="left")
+    console.rule(f"{plain(row['source'])} ({plain(row['language'])}, {plain(row['license'])}{quality})", align="left")
     console.print(f"id {row['id']}", style="dim")
     content = row["content"]
-    console.print(Syntax(content[:SHOWN_CHARACTERS], row["language"], background_color="default"))
+    console.print(Syntax(harmless(content[:SHOWN_CHARACTERS]), row["language"], background_color="default"))
     if len(content) > SHOWN_CHARACTERS:
         console.print(f"... {len(content) - SHOWN_CHARACTERS:,} more characters", style="dim")
 

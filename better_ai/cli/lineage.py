@@ -34,7 +34,7 @@ def lineage(
         size = sum(record.bytes for record in node.manifest.files.values())
         content, parents = node.manifest.content_id[:12], ", ".join(node.parents) or "-"
         table.add_row(node.name, content, parents, str(len(node.manifest.files)), f"{size:,}")
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table)
     if verify:
         console.print(f"[green]{sum(len(node.manifest.files) for node in nodes)} files match their manifests.[/]")

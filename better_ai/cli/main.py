@@ -58,7 +58,7 @@ def main() -> None:
     """Run the command; exit 0 for success, 2 for a user's mistake, 1 for a failure, 130 when interrupted."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True, highlight=False, emoji=False)
     try:
         app(args=[argument for argument in arguments if argument != "--debug"], standalone_mode=True)
     except BrokenPipeError:

@@ -33,7 +33,7 @@ def describe(
     for row in described:
         counts = (f"{row[key]:,}" for key in ("parameters", "active_parameters"))
         table.add_row(row["name"], *counts, f"{row['training_flops_per_token'] / 1e9:,.2f}")
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     console.print(table)
     if model:
         console.print_json(data=described[0])

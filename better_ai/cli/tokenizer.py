@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from better_ai.cli.options import JsonOption
+from better_ai.cli.text import plain
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -48,7 +49,7 @@ def train(
         },
         where="tokenizer",
     )
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True, highlight=False, emoji=False)
     with atomic_folder(output_dir) as folder:
         texts = counting(errors, "reading and learning", read_texts(source, "train"))
         train_tokenizer((text.content for text in texts), config, folder)
@@ -56,11 +57,11 @@ def train(
     if as_json:
         typer.echo(tokenizer.manifest.model_dump_json(indent=2))
         return
-    print_to = Console(highlight=False)
+    print_to = Console(highlight=False, emoji=False)
     print_to.print(
-        f"{tokenizer.vocab_size:,} pieces from {tokenizer.manifest.sample_bytes:,} bytes of text in {output_dir}"
+        f"{tokenizer.vocab_size:,} pieces from {tokenizer.manifest.sample_bytes:,} bytes of text in {plain(output_dir)}"
     )
-    print_to.print(f"next:   better-ai tokenizer report {output_dir} --input {source}", soft_wrap=True)
+    print_to.print(f"next:   better-ai tokenizer report {plain(output_dir)} --input {plain(source)}", soft_wrap=True)
 
 
 @app.command()
@@ -77,7 +78,7 @@ def report(
     from better_ai.tokenizer.report import byte_level_bpe, measure, ours
 
     loaded = load(tokenizer)
-    errors = Console(stderr=True, highlight=False)
+    errors = Console(stderr=True, highlight=False, emoji=False)
     codecs = [ours(loaded)]
     if peer:
         texts = counting(errors, "training the peer", read_texts(source, "train"))
@@ -93,7 +94,7 @@ def report(
     if as_json:
         typer.echo(json.dumps(figures, indent=2))
         return
-    console = Console(highlight=False)
+    console = Console(highlight=False, emoji=False)
     for result in figures:
         console.print(_table(result))
 
@@ -107,7 +108,7 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_column(title, justify="right")
     for row in result["languages"]:
         table.add_row(
-            row["language"],
+            plain(row["language"]),
             f"{row['documents']:,}",
             f"{row['bytes'] / 1000:,.0f}",
             f"{row['bytes_per_token']:.3f}" if row["tokens"] else "-",

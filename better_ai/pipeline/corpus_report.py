@@ -17,10 +17,10 @@ NUM_SAMPLES = 12
 
 def write_corpus_report(folder: Path, out: Path) -> Inspection:
     """Inspect the corpus in `folder` and write the page to `out`. Raises UserError when there is no corpus."""
-    manifest = Manifest.read(folder)
     with CorpusView(folder) as view:
         inspection = view.inspect()
         samples = view.sample(NUM_SAMPLES)
+    manifest = Manifest.read(folder)
     page = render_page(
         "corpus.html.j2",
         name=folder.parent.name,

@@ -35,6 +35,12 @@ def recipe(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (["data", "preprocess", "--dataset", "x", "--output-dir", "y"], 2, "such as bigcode/the-stack-dedup:v1:train:"),
+        (["data", "takedown", "nowhere"], 2, "nothing is named"),
+        (["data", "takedown", "nowhere", "--match", "source=a:train:b"], 1, "nowhere/data/manifest.json is missing"),
+        (["data", "inspect", "nowhere"], 2, "nowhere/data is no corpus"),
+        (["data", "build", "x.yaml"], 2, "unknown key 'tokenizer'"),
+        (["tokenizer", "report", "nowhere", "--input", "x.yaml"], 1, "tokenizer.manifest.json is missing"),
         (["run", "missing.yaml"], 2, "cannot read the recipe missing.yaml: No such file or directory; check the path"),
         (["run", "x.yaml", "--set", "pretrain.trian.x=1"], 2, "did you mean 'train'?"),
         (["run", "x.yaml", "--set", "pretrain.train.batch_size=0"], 2, "batch_size: Input should be greater than 0"),
@@ -72,12 +78,12 @@ def test_a_locked_run_is_refused(recipe: Path) -> None:
 
 def test_a_damaged_shard_is_named_and_nothing_is_built_over_it(recipe: Path) -> None:
     assert better_ai("run", "x.yaml", "--until", "data", cwd=recipe.parent).returncode == 0
-    shard = recipe.parent / "runs/x/data/train.parquet"
+    shard = recipe.parent / "runs/x/data/train/00000.parquet"
     damaged = shard.read_bytes()[:-1] + b"x"
     shard.write_bytes(damaged)
     ended = better_ai("run", "x.yaml", "--until", "data", cwd=recipe.parent)
     assert ended.returncode == 1
-    assert "runs/x/data/train.parquet is damaged" in ended.stderr
+    assert "runs/x/data/train/00000.parquet is damaged" in ended.stderr
     assert shard.read_bytes() == damaged
     assert "is damaged" in better_ai("lineage", "runs/x", "--verify", cwd=recipe.parent).stderr
 

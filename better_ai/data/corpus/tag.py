@@ -26,9 +26,10 @@ def tag_shards(shards: Sequence[Shard], steps: Sequence[StepConfig], phases: Pha
     """For each shard, and each step, the folder of its tags; None for steps without any."""
     made = [make_step(step) for step in steps]
     folders = [[_folder(phases, step, shard) for step in made] for shard in shards]
+    finished = phases.finished(dict.fromkeys(place for places in folders for place in places if place))
     work: dict[str, tuple[Shard, list[tuple[StepConfig, Path]]]] = {}
     for shard, places in zip(shards, folders, strict=True):
-        missing = {place: step for step, place in zip(steps, places, strict=True) if place and not is_done(place)}
+        missing = {place: step for step, place in zip(steps, places, strict=True) if place and place not in finished}
         if missing:
             work[shard.result.identity] = (shard, [(step, place) for place, step in missing.items()])
     for _ in phases.map("tag", _tag, list(work.values()), done=len(shards) - len(work)):

@@ -2,14 +2,14 @@
 
 The output of item 12 of a phase lies in `<root>/<name>-<key>/00012/`, or in a folder named by the item's identity
 where there is one, with a `done.json` beside the files: counts, the SHA-256 of each file, CPU seconds. The folder
-appears by one rename, so it is whole or absent, and a phase that is run again does only what is missing. The key
-digests all that the outputs depend on besides the item's identity.
+appears by one rename, so it is whole or absent, and a phase that is run again does only what is missing or what the
+disk has damaged since. The key digests all that the outputs depend on besides the item's identity.
 """
 
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -80,12 +80,24 @@ class Phases:
         names = identities or [f"{number:05d}" for number in range(len(items))]
         folders = [self.folder(name, identity, key=key) for identity in names]
         work = dict(zip(folders, items, strict=True))
-        missing = [(item, folder) for folder, item in work.items() if not is_done(folder)]
+        finished = self.finished(work)
+        missing = [(item, folder) for folder, item in work.items() if folder not in finished]
         for _ in self.map(name, partial(_run_task, task), missing, done=len(work) - len(missing)):
             pass
         results = [ShardResult.read(folder) for folder in folders]
         self.cpu_seconds[name] = self.cpu_seconds.get(name, 0.0) + sum(result.cpu_seconds for result in results)
         return results
+
+    def finished(self, folders: Iterable[Path]) -> set[Path]:
+        """Those of the outputs that are there; one whose bytes are no longer what was written is removed."""
+        found = [folder for folder in folders if is_done(folder)]
+        finished = set()
+        for position, intact in self.executor.map(is_intact, found):
+            if intact:
+                finished.add(found[position])
+            else:
+                shutil.rmtree(found[position])
+        return finished
 
     def folder(self, name: str, identity: str, *, key: Mapping[str, Any]) -> Path:
         """Where an output of this name belongs. It will survive `prune`."""
@@ -129,6 +141,15 @@ class Phases:
 def is_done(folder: Path) -> bool:
     """Whether an output is finished."""
     return (folder / DONE).exists()
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether a finished output still has the bytes that were written."""
+    try:
+        files = ShardResult.read(folder).files
+    except (ArtifactError, TypeError):
+        return False
+    return all((folder / name).is_file() and sha256_file(folder / name) == digest for name, digest in files.items())
 
 
 @contextmanager
