@@ -7,6 +7,7 @@ from better_ai.artifacts import MANIFEST, Manifest, run_lock
 from better_ai.config import DataRecipe, Recipe
 from better_ai.data.corpus.collect import forget_parts
 from better_ai.data.takedown import read_requests
+from better_ai.errors import UserError
 from better_ai.pipeline.run import run_stages
 from better_ai.pipeline.stage import Progress, Stage
 from better_ai.pipeline.stages import data
@@ -29,6 +30,15 @@ def run_data_recipe(recipe: DataRecipe, runs: Path, *, progress: Progress | None
     # The runner and this stage read nothing of a recipe but what a data recipe has as well.
     manifests = run_stages(cast(Recipe, recipe), [DATA], runs, progress=progress)
     return manifests[DATA.name]
+
+
+def require_corpus(run: Path) -> None:
+    """Raises UserError when `run` is not the folder of a run with a finished corpus; to be asked before locking it."""
+    if not (run / DATA.name / MANIFEST).is_file():
+        raise UserError(
+            f"{run} holds no finished corpus; give the folder of a run, such as runs/machine, "
+            "or build one with `better-ai data build`"
+        )
 
 
 def forget_sources(run: Path) -> None:

@@ -23,7 +23,7 @@ from better_ai.data.takedown import (
     rewrite_shards,
 )
 from better_ai.errors import UserError
-from better_ai.pipeline.data_job import DATA
+from better_ai.pipeline.data_job import DATA, require_corpus
 from better_ai.pipeline.stages.data import WORK_FOLDER
 
 
@@ -43,8 +43,9 @@ def take_down(run: Path, takedown: Takedown, runs: Path) -> TakenDown:
     """Drop documents from the corpus in `run` and remember the request, so that no later build brings them back.
 
     The corpus is replaced at once, after all of it was written; a command that was killed is simply given again.
-    Raises UserError when no document is meant, ArtifactError for a locked or damaged run folder.
+    Raises UserError when no document is meant or there is no corpus, ArtifactError for a locked or damaged run folder.
     """
+    require_corpus(run)
     with run_lock(run):
         corpus = run / DATA.name
         manifest = Manifest.read(corpus)
