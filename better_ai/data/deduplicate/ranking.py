@@ -59,7 +59,7 @@ class Ranked:
         """The ranks of rows of a piece."""
         if piece < len(self.earlier):
             return rows + self.earlier_starts[piece]
-        return self._ranks[piece - len(self.earlier)][rows]
+        return load_array(self.rank_folders[piece - len(self.earlier)] / "ranks.npy")[rows]
 
     def places(self, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Piece and row of documents."""
@@ -91,10 +91,6 @@ class Ranked:
             keys, rows = piece.slice(kind, low, high)
             if len(rows):
                 yield keys, self.ranks(number, rows), rows, number
-
-    @cached_property
-    def _ranks(self) -> list[np.ndarray]:
-        return [load_array(folder / "ranks.npy") for folder in self.rank_folders]
 
     @cached_property
     def _places(self) -> list[np.ndarray]:
