@@ -11,9 +11,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from better_ai import __version__
 from better_ai.cli import chat, config, data, lineage, model, run, tokenizer
+from better_ai.cli.text import harmless
 from better_ai.errors import BetterAIError
 
 FAILURE = 1
@@ -68,7 +70,7 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        errors.print(f"[bold red]Error:[/] {_markup_safe(_paragraph(error))}", soft_wrap=True)
+        errors.print(f"[bold red]Error:[/] {escape(harmless(_paragraph(error)))}", soft_wrap=True)
         sys.exit(error.exit_code if isinstance(error, BetterAIError) else FAILURE)
 
 
@@ -80,7 +82,3 @@ def _paragraph(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "the machine ran out of memory. Lower batch_size or seq_len with --set and run the same command again."
     return f"{type(error).__name__}: {error}. This is unexpected; run again with --debug and report the traceback."
-
-
-def _markup_safe(text: str) -> str:
-    return text.replace("[", r"\[")
