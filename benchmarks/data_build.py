@@ -12,8 +12,8 @@ to its end; memory is the sum of what its processes have of their own, interpret
 MB of collected source per CPU second, so per core.
 
 `speed` leaves the undisturbed build to which `kills` and `ray` compare all files of theirs but the clocks. Moments are
-drawn (`--seed`) from the progress of the build, which is the number of finished outputs in its work folder, so that
-every phase is hit, however long it takes. The processes of a build and its workers are killed together.
+drawn (`--seed`) one from each tenth of the progress of the build, which is the number of finished outputs in its work
+folder, so that phases are hit however short they are. The processes of a build and its workers are killed together.
 
 `memory` builds from files of Python in which every name is changed, four times in four ways, so that no copy is thrown
 away. Output files and the partitions of the search for duplicates are made so small that the larger corpus needs
@@ -103,10 +103,10 @@ def kills(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     run = fresh(arguments.work / f"{run_name(arguments)}-killed")
     recipe = write_recipe(arguments, run.name)
     draw = random.Random(arguments.seed)
-    moments = sorted(draw.uniform(0, 0.99) * whole["outputs"] for _ in range(arguments.kills))
+    moments = [(number + draw.random()) / arguments.kills * 0.99 for number in range(arguments.kills)]
     rows = []
     for moment in moments:
-        target = max(moment, outputs(run) + 1)
+        target = max(moment * whole["outputs"], outputs(run) + 1)
         with started(recipe, arguments.work) as build:
             while build.process.poll() is None and outputs(run) < target:
                 time.sleep(POLL_SECONDS)
@@ -116,7 +116,8 @@ def kills(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                     f"the build ended before it could be killed at {target:.0f} outputs; try another --seed"
                 )
             build.kill(signal.SIGKILL)
-        at_work = sorted({re.sub("-[0-9a-f]{12}$", "", path.parent.name) for path in run.rglob(".*.tmp")})
+        unfinished = [path.relative_to(run).as_posix() for path in run.rglob(".*.tmp")]
+        at_work = sorted({name for path in unfinished for name in re.findall(r"([^/]+)-[0-9a-f]{12}/\.", path)})
         rows.append({"killed at": outputs(run), "of": whole["outputs"], "cpu_s": build.cpu_s, "in": " ".join(at_work)})
     with started(recipe, arguments.work) as build:
         build.finish()

@@ -98,7 +98,8 @@ def generate(folder: Path, count: int) -> int:
     """Write the corpus, unless it is there; how many bytes of text it has."""
     import pyarrow as pa
 
-    from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, write_parquet
+    from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
+    from better_ai.data.tables import write_parquet
 
     sizes = folder / "bytes.json"
     if sizes.exists():
