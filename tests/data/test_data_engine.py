@@ -106,6 +106,19 @@ def test_a_worker_that_dies_is_replaced_and_its_item_done_again(tmp_path: Path) 
     assert not multiprocessing.active_children()
 
 
+def pandas_imported(number: int) -> tuple[bool, list[int]]:
+    """Whether a worker's first array imports pandas, and what a frame holds all the same."""
+    table = pa.table({"numbers": pa.array([number])})
+    return "pandas" in sys.modules, table.to_pandas()["numbers"].tolist()
+
+
+def test_workers_begin_without_pandas_and_may_use_it() -> None:
+    pytest.importorskip("pandas")
+    with LocalExecutor(2) as executor:
+        found = dict(executor.map(pandas_imported, range(2)))
+    assert found == {0: (False, [0]), 1: (False, [1])}
+
+
 ORPHANS = """
 import os, sys, time
 from better_ai.data.engine import LocalExecutor
@@ -156,6 +169,18 @@ def test_a_phase_computes_what_is_missing_and_nothing_else(tmp_path: Path) -> No
     later.run("triple", task, ["b"], key={"version": 1}, identities=["2"])
     later.prune()
     assert len(list(tmp_path.rglob("text"))) == 1 and calls[5:] == []
+
+
+def test_the_time_of_a_phase_is_that_of_the_programs_it_runs_too(tmp_path: Path) -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+
+    def task(item: str, folder: Path) -> Mapping[str, int]:
+        subprocess.run([sys.executable, "-c", burn], check=True)
+        return {}
+
+    phases = Phases(tmp_path)
+    phases.run("burn", task, ["item"], key={})
+    assert phases.cpu_seconds["burn"] >= 0.28
 
 
 def test_row_groups_depend_on_the_rows_alone(tmp_path: Path) -> None:
