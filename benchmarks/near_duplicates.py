@@ -276,7 +276,8 @@ def build_corpus(corpus: Path, share: float) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, write_parquet
+    from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
+    from better_ai.data.tables import write_parquet
 
     draw = random.Random(20)
     texts = list(python_files())

@@ -57,6 +57,18 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Another name for a finished file, which is never written to again; a copy where the file system has no links.
+
+    What stands at `target` is replaced.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
 def write_json(path: Path | str, value: Any) -> None:
     """Write readable JSON with sorted keys, atomically. NaN is refused: it is not JSON."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -4,9 +4,17 @@ A configuration class does no I/O and imports nothing heavy. Its defaults are th
 """
 
 import difflib
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from better_ai.errors import ConfigError
 
@@ -19,6 +27,17 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
+    without_bearing: ClassVar[tuple[str, ...]] = ()
+    """Fields that change nothing of the results, such as who does the work."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if info.context == IDENTITY:
+            for name in self.without_bearing:
+                values.pop(name, None)
+        return values
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_keys(cls, values: Any) -> Any:
@@ -30,7 +49,7 @@ class Config(BaseModel):
         return values
 
     def identity(self) -> dict[str, Any]:
-        """The plain values that determine results: everything but, for instance, the number of workers."""
+        """The plain values that determine results: all but the fields without bearing, here and further in."""
         return self.model_dump(mode="json", context=IDENTITY)
 
     @classmethod

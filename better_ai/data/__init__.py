@@ -3,7 +3,6 @@
 from better_ai.data.chat import Conversation, Message, MessageSpan, RenderedChat, ToolCall, color_trained, render
 from better_ai.data.corpus import (
     CORPUS_FILE,
-    REJECTED_FILE,
     SPLITS,
     TIMINGS_FILE,
     TRAIN,
@@ -18,7 +17,8 @@ from better_ai.data.loading.loader import RowLoader
 from better_ai.data.loading.packing import BestFit, ConcatenatedRows, Example, PackedRows, best_fit, concatenate
 from better_ai.data.loading.shards import TokenShard, write_token_shard
 from better_ai.data.processing.fim import fill_in_the_middle, transform_documents
-from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, read_documents, read_rejected
+from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_FILE, REJECTED_SCHEMA
+from better_ai.data.tables import read_documents, read_rejected
 
 __all__ = [
     "CORPUS_FILE",

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from better_ai.artifacts import read_json
+from better_ai.data.corpus.files import SPLITS
 from better_ai.data.corpus.report import CORPUS_FILE
+from better_ai.data.schema import REJECTED_FILE
 from better_ai.errors import ArtifactError, UserError
 from better_ai.extras import import_extra
 
-SPLITS = ("train", "validation")
-REJECTED = "rejected.parquet"
 MEMORY_LIMIT = "1GB"
 TOP = 15
 """Rows of a table of counts; what is rarer is summed up in one row."""
@@ -69,7 +69,7 @@ class CorpusView:
     """Questions to a corpus folder. Use as a context manager. Raises UserError when the folder holds no corpus."""
 
     def __init__(self, folder: Path) -> None:
-        missing = [name for name in (*SPLITS, REJECTED) if not (folder / name).exists()]
+        missing = [name for name in (*SPLITS, REJECTED_FILE) if not (folder / name).exists()]
         if missing:
             raise UserError(
                 f"{folder} is no corpus ({', '.join(missing)} missing); give the folder of a run, such as runs/machine"
@@ -119,7 +119,7 @@ class CorpusView:
     def sample_rejected(self, count: int) -> list[dict[str, Any]]:
         """Some rejected documents of every step: up to `count` each, spread by a hash of the source."""
         return self._rows(
-            f"SELECT step, reason, source, id FROM {self._files(REJECTED)} "
+            f"SELECT step, reason, source, id FROM {self._files(REJECTED_FILE)} "
             f"QUALIFY row_number() OVER (PARTITION BY step ORDER BY hash(source), source) <= {int(count)} "
             "ORDER BY step, hash(source), source"
         )

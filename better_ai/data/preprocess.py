@@ -18,8 +18,9 @@ from better_ai.data.collectors.dataset_maps import closest_map, map_of
 from better_ai.data.collectors.huggingface import HuggingFaceCollector, StreamLost
 from better_ai.data.collectors.tabular import READ_ERRORS, SUFFIXES, column_names, data_files
 from better_ai.data.html import fenced_blocks
-from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, document_id, write_parquet
+from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, document_id
 from better_ai.data.step import Reject, document_batch, rejected_batch
+from better_ai.data.tables import write_parquet
 from better_ai.errors import ArtifactError, UserError
 from better_ai.extras import MissingExtra
 
@@ -28,7 +29,7 @@ MAX_DOCUMENT_BYTES = 1_000_000
 """A shard is held in memory until it is written, so this times its size is the most a run can take."""
 PROSE = ("text", "markdown")
 """Languages whose white space is tidied; every other text may be code, or is."""
-SPLITS = {"train", "training", "validation", "valid", "val", "dev", "test"}
+SPLIT_WORDS = {"train", "training", "validation", "valid", "val", "dev", "test"}
 """Words in a file's path that say which split it belongs to."""
 
 OnProgress = Callable[[str, int, int], None]
@@ -209,7 +210,7 @@ def _split_files(request: Request) -> list[Path]:
         return set(re.split(r"[^a-z0-9]+", relative.lower()))
 
     named = [file for file in files if request.split.lower() in words(file)]
-    return named if named or any(SPLITS & words(file) for file in files) else files
+    return named if named or any(SPLIT_WORDS & words(file) for file in files) else files
 
 
 def _identity(parts: Sequence[Part], request: Request) -> list[Any]:

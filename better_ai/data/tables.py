@@ -4,6 +4,7 @@ Where a row group ends depends on the rows alone and not on the batches they cam
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from better_ai.artifacts import atomic_write
+from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.errors import ArtifactError
 
 ROW_GROUP_ROWS = 1000
@@ -78,6 +81,13 @@ class TableWriter:
         self._pending, self._pending_rows, self._pending_bytes = [], 0, 0
 
 
+def write_parquet(batches: Sequence[pa.RecordBatch], schema: pa.Schema, path: Path | str) -> None:
+    """Write batches, in order, so that the file is whole or absent. Raises ArtifactError when it cannot be written."""
+    with atomic_write(path) as temporary, TableWriter(temporary, schema) as writer:
+        for batch in batches:
+            writer.write(batch)
+
+
 def read_batches(
     path: Path,
     schema: pa.Schema,
@@ -89,13 +99,36 @@ def read_batches(
 
     Raises ArtifactError when the file is missing, damaged or has another schema.
     """
+    with _opened(path, schema) as file:
+        names = None if columns is None else list(columns)
+        for group in range(file.num_row_groups) if groups is None else groups:
+            table = file.read_row_group(group, columns=names, use_threads=False)
+            yield from table.combine_chunks().to_batches()
+
+
+def read_documents(path: Path | str) -> pa.Table:
+    """A whole file of documents. Raises as `read_batches` does."""
+    return pa.Table.from_batches(read_batches(Path(path), DOCUMENT_SCHEMA), DOCUMENT_SCHEMA)
+
+
+def read_rejected(path: Path | str) -> pa.Table:
+    """A whole file of rejected documents. Raises as `read_batches` does."""
+    return pa.Table.from_batches(read_batches(Path(path), REJECTED_SCHEMA), REJECTED_SCHEMA)
+
+
+def group_sizes(path: Path, schema: pa.Schema) -> list[tuple[int, int]]:
+    """Rows and unpacked bytes of each row group. Raises as `read_batches` does."""
+    with _opened(path, schema) as file:
+        groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
+        return [(group.num_rows, group.total_byte_size) for group in groups]
+
+
+@contextmanager
+def _opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
     try:
         with pq.ParquetFile(path) as file:
             check_schema(file.schema_arrow, schema, str(path))
-            names = None if columns is None else list(columns)
-            for group in range(file.num_row_groups) if groups is None else groups:
-                table = file.read_row_group(group, columns=names, use_threads=False)
-                yield from table.combine_chunks().to_batches()
+            yield file
     except (OSError, pa.ArrowException) as error:
         raise ArtifactError(f"cannot read {path} ({str(error).splitlines()[0]}); build the data again") from None
 

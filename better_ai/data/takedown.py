@@ -8,7 +8,6 @@ Near-duplicates of a document that is taken down do not come back: the rest of t
 """
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from better_ai.artifacts import atomic_write, content_id
+from better_ai.artifacts import atomic_write, content_id, link_or_copy
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
 from better_ai.data.step import Stepped, reject_rows
-from better_ai.data.tables import TableWriter, read_batches
+from better_ai.data.tables import TableWriter, content_bytes, read_batches
 from better_ai.errors import ArtifactError, UserError
 
 STEP = "takedown"
@@ -170,7 +168,7 @@ def rewrite_shards(shards: Sequence[Path], out: Path, takedown: Takedown) -> lis
                 for batch in read_batches(shard, DOCUMENT_SCHEMA):
                     writer.write(takedown.apply(batch).kept)
         else:
-            _link(shard, out / shard.name)
+            link_or_copy(shard, out / shard.name)
     return rejected
 
 
@@ -188,14 +186,5 @@ def count_kept(shards: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, int]
         for path in paths:
             for batch in read_batches(path, DOCUMENT_SCHEMA, ["content"]):
                 counts[split]["documents"] += batch.num_rows
-                counts[split]["bytes"] += pc.sum(pc.binary_length(batch.column("content"))).as_py() or 0
+                counts[split]["bytes"] += content_bytes(batch)
     return counts
-
-
-def _link(source: Path, target: Path) -> None:
-    """A hard link where the file system has them; shards are never written to again."""
-    target.unlink(missing_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copyfile(source, target)

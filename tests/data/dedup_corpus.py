@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from better_ai.config.data import DeduplicationConfig
 from better_ai.data.deduplicate import REMOVED_FILE, REMOVED_SCHEMA, deduplicate
 from better_ai.data.engine import Phases, ShardResult
-from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, write_parquet
+from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
+from better_ai.data.tables import write_parquet
 
 THRESHOLD, NGRAM = 0.7, 5
 

@@ -15,10 +15,10 @@ from better_ai.artifacts import read_json
 from better_ai.config import DataConfig, FolderSource
 from better_ai.config.data import DeduplicationConfig, LocalExecutorConfig
 from better_ai.data import CORPUS_FILE, SPLITS, build_corpus, corpus_texts
-from better_ai.data.deduplicate import STRIPPED_FILE, strip_headers
+from better_ai.data.deduplicate import strip_headers
 from better_ai.data.deduplicate.headers import split_header, without_header
 from better_ai.data.engine import Phases
-from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
+from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE, document_id
 from better_ai.data.tables import read_batches
 
 LICENCE = "# Copyright 2020 The Authors\n#\n# Do as you like.\n"
@@ -108,18 +108,18 @@ def test_common_headers_are_cut_across_shards(tmp_path: Path) -> None:
     for name, partition_rows in (("a", 1_000_000), ("b", 2)):
         config = DeduplicationConfig(header_documents=7, partition_rows=partition_rows)
         results = strip_headers(shards, config, Phases(tmp_path / name), identities=names(shards))
-        outs.append([(result.folder / STRIPPED_FILE).read_bytes() for result in results])
+        outs.append([(result.folder / DOCUMENTS_FILE).read_bytes() for result in results])
     assert outs[0] == outs[1]
     assert sum(result.counts["stripped"] for result in results) == 7
     found = [
-        row for r in results for b in read_batches(r.folder / STRIPPED_FILE, DOCUMENT_SCHEMA) for row in b.to_pylist()
+        row for r in results for b in read_batches(r.folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA) for row in b.to_pylist()
     ]
     for old, new in zip(rows, found, strict=True):
         cut = old["source"].startswith(("common", "spaces"))
         assert (new["content"] in texts) == (cut or old["source"] == "plain"), old["source"]
         assert new["id"] == document_id(new["content"].encode())
         assert {**new, "id": 0, "content": 0} == {**old, "id": 0, "content": 0}
-    assert pq.read_schema(results[0].folder / STRIPPED_FILE).equals(DOCUMENT_SCHEMA)
+    assert pq.read_schema(results[0].folder / DOCUMENTS_FILE).equals(DOCUMENT_SCHEMA)
 
 
 def test_a_build_cuts_headers_before_it_looks_for_duplicates(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from better_ai.data import preprocess as module
 from better_ai.data.collectors import huggingface
 from better_ai.data.html import fenced_blocks
 from better_ai.data.preprocess import CURSOR, Preprocessed, PreprocessResult, Request, preprocess, tidy
-from better_ai.data.schema import document_id, read_documents, read_rejected
+from better_ai.data.schema import document_id
+from better_ai.data.tables import read_documents, read_rejected
 from better_ai.errors import ArtifactError, UserError
 
 PROSE = "Intro \r\n\r\n\r\n\r\nText.\t\n\n```python\nx = 1  \n\n\n\ny\n```\n\n~~~\nz \n~~~\n\n"

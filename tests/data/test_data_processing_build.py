@@ -15,11 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import better_ai.data.processing.build as build_module
+from better_ai.config.data import LocalExecutorConfig
 from better_ai.config.data.processing import AugmentationConfig, GitHistory, ProcessingConfig
-from better_ai.data.processing.build import allocate, build_task_sets, exact_share
+from better_ai.data.processing import runs
+from better_ai.data.processing.build import build_task_sets
 from better_ai.data.processing.conversations import CONVERSATION_SCHEMA, read_conversations
-from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, read_documents, read_rejected, write_parquet
+from better_ai.data.processing.shares import allocate, exact_share
+from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
 from better_ai.data.step import document_batch
+from better_ai.data.tables import TableWriter, read_documents, read_rejected, write_parquet
 from better_ai.errors import ArtifactError, ConfigError, UserError
 from better_ai.sandbox import Sandbox
 
@@ -68,8 +72,11 @@ def digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+INLINE = LocalExecutorConfig(workers=1)
 CONFIG = ProcessingConfig(
-    multi_turn_share=0.25, augmentation=AugmentationConfig(copies=1, augmenters=("quotes", "spaces"))
+    multi_turn_share=0.25,
+    augmentation=AugmentationConfig(copies=1, augmenters=("quotes", "spaces")),
+    executor=INLINE,
 )
 
 
@@ -118,6 +125,52 @@ def test_equal_input_gives_equal_bytes_and_another_seed_others(shards: list[Path
     assert folders[0] == folders[1] != folders[2]
 
 
+def test_the_same_bytes_from_any_cut_and_any_workers(
+    shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twins in one shard, far apart: what they give stands there once, in whatever runs they come."""
+    rows = [row for path in shards for row in read_documents(path).to_pylist()]
+    twin = rows[0]["content"] + "\n\nTWIN = True\n"
+    write_parquet([document_batch([*rows, document(twin, "twin.py")])], DOCUMENT_SCHEMA, shards[0])
+    seen: dict[str, list[tuple[int, int]]] = {}
+
+    def build(name: str, run_bytes: int, workers: int) -> dict[str, str]:
+        seen.clear()
+        monkeypatch.setattr(runs, "RUN_BYTES", run_bytes)
+        build_task_sets(
+            CONFIG.model_copy(update={"executor": LocalExecutorConfig(workers=workers)}),
+            shards,
+            tmp_path / name,
+            work=tmp_path / f"{name}-work",
+            on_progress=lambda phase, *counts: seen.setdefault(phase, []).append((counts[0], counts[1])),
+        )
+        return digests(tmp_path / name)
+
+    whole = build("whole", 10**9, 1)
+    assert seen["convert"] == [(0, 2), (1, 2), (2, 2)]
+    assert json.loads((tmp_path / "whole/processing.json").read_text())["stats"]["dropped"]["said before"] >= 1
+    assert build("cut", 20_000, 2) == whole
+    count = len(seen["convert"]) - 1
+    assert count > 5 and seen["convert"] == seen["augment"] == [(number, count) for number in range(count + 1)]
+    assert len(list((tmp_path / "cut/conversations").iterdir())) == len(shards)
+
+
+@given(rows=st.lists(st.integers(0, 3000), min_size=1, max_size=12), run_bytes=st.integers(1, 10_000))
+def test_runs_hold_every_document_once_in_order(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[int], run_bytes: int
+) -> None:
+    shard = tmp_path_factory.mktemp("shard") / "0.parquet"
+    documents = [document("x" * size, f"{number}.py") for number, size in enumerate(rows)]
+    with TableWriter(shard, DOCUMENT_SCHEMA) as writer:
+        for start in range(0, len(documents), 3):
+            writer.write_row_group(document_batch(documents[start : start + 3]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "RUN_BYTES", run_bytes)
+        found = runs.cut_into_runs(shard, "digest")
+    assert [row for run in found for row in run.read()] == documents
+    assert len({run.identity for run in found}) == len(found) and all(run.start < run.stop for run in found)
+
+
 def test_a_broken_build_goes_on(shards: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build_task_sets(CONFIG, shards, tmp_path / "whole/out", work=tmp_path / "whole/work")
     real, seen = build_module.convert_document, []
@@ -138,7 +191,7 @@ def test_a_broken_build_goes_on(shards: list[Path], tmp_path: Path, monkeypatch:
 
 
 def test_what_a_document_gives_depends_on_no_other(shards: list[Path], tmp_path: Path) -> None:
-    config = ProcessingConfig(multi_turn_share=None)
+    config = ProcessingConfig(multi_turn_share=None, executor=INLINE)
     both = build_task_sets(config, shards, tmp_path / "both", work=tmp_path / "work1")
     alone = build_task_sets(config, shards[:1], tmp_path / "one", work=tmp_path / "work2")
     assert (
@@ -169,7 +222,7 @@ def test_what_cannot_be_done_is_refused(shards: list[Path], tmp_path: Path) -> N
 
 
 def test_only_verified_bugs_if_asked_for(shards: list[Path], tmp_path: Path) -> None:
-    config = ProcessingConfig(require_verified_bugs=True, multi_turn_share=None)
+    config = ProcessingConfig(require_verified_bugs=True, multi_turn_share=None, executor=INLINE)
     stats = build_task_sets(config, shards, tmp_path / "out", work=tmp_path / "work", passes=never)
     assert "bug_fixing" not in stats.kept and stats.kept["completion"] > 0
 

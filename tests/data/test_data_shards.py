@@ -17,8 +17,9 @@ from better_ai.data.engine import InlineExecutor, LocalExecutor, Phases
 from better_ai.data.loading import DatasetRows, TokenDataset, tokenize_files, write_dataset
 from better_ai.data.loading.dataset import DATASET_FILE
 from better_ai.data.loading.shards import INDEX_FILE, MANIFEST_FILE, TOKENS_FILE
-from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, write_parquet
+from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
 from better_ai.data.step import document_batch
+from better_ai.data.tables import write_parquet
 from better_ai.errors import ArtifactError, UserError
 from better_ai.tokenizer import Tokenizer, load, train
 

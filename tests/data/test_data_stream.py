@@ -21,8 +21,9 @@ from better_ai.data.loading.dataset import TokenDataset
 from better_ai.data.loading.order import RandomOrder
 from better_ai.data.loading.packing import PADDING_SEGMENT
 from better_ai.data.loading.whole_documents import split_spans
-from better_ai.data.schema import DOCUMENT_SCHEMA, document_id, write_parquet
+from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
 from better_ai.data.step import document_batch
+from better_ai.data.tables import write_parquet
 from better_ai.errors import ArtifactError, UserError
 from better_ai.tokenizer import Tokenizer
 from better_ai.training import PackedRowsSource

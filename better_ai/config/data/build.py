@@ -1,15 +1,8 @@
 """A build: sources, steps, duplicates, and what is written."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from better_ai.config.data.cleaning import CleaningConfig
 from better_ai.config.data.deduplication import DeduplicationConfig
@@ -18,7 +11,7 @@ from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig
 from better_ai.config.data.privacy import PrivacyStep
 from better_ai.config.data.sources import LocalSource, StdlibSource
 from better_ai.config.data.steps import CodeStep, LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
-from better_ai.config.schema import IDENTITY, Config
+from better_ai.config.schema import Config
 
 DataSource = Annotated[LocalSource | DumpSource, Field(discriminator="type")]
 StepConfig = Annotated[CodeStep | PrivacyStep, Field(discriminator="type")]
@@ -26,6 +19,8 @@ StepConfig = Annotated[CodeStep | PrivacyStep, Field(discriminator="type")]
 
 class DataConfig(Config):
     """From sources to train and validation documents."""
+
+    without_bearing = ("executor",)
 
     sources: tuple[DataSource, ...] = (StdlibSource(),)
     max_document_bytes: PositiveInt = 400_000
@@ -46,11 +41,4 @@ class DataConfig(Config):
     shard_bytes: PositiveInt = 128_000_000
     """Content in one output file, about; a shuffle holds as much in memory."""
     executor: ExecutorConfig = LocalExecutorConfig()
-    """Who does the work; it changes nothing of the result and is no part of what identifies it."""
-
-    @model_serializer(mode="wrap")
-    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
-        if info.context == IDENTITY:
-            values.pop("executor", None)
-        return values
+    """Who does the work."""

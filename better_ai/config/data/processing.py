@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig
 from better_ai.config.data.steps import PERMISSIVE
 from better_ai.config.schema import Config
 
@@ -68,6 +69,8 @@ class ProcessingConfig(Config):
     The numbers say how many conversations of a kind one document gives at most; 0 turns a kind off.
     """
 
+    without_bearing = ("executor",)
+
     seed: NonNegativeInt = 0
     min_function_lines: PositiveInt = 3
     max_function_lines: PositiveInt = 60
@@ -85,3 +88,5 @@ class ProcessingConfig(Config):
     multi_turn_share: float | None = Field(0.25, ge=0, lt=1)
     """Share of conversations in which the user speaks more than once, exact; None: whatever comes out."""
     augmentation: AugmentationConfig = AugmentationConfig()
+    executor: ExecutorConfig = LocalExecutorConfig()
+    """Who does the work."""

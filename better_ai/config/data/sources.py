@@ -1,10 +1,10 @@
 """Sources on this machine."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, PositiveInt
 
-from better_ai.config.schema import IDENTITY, Config
+from better_ai.config.schema import Config
 
 Exclusion = Literal["vendored", "generated", "minified", "secrets"]
 """vendored: other people's code kept in the tree. generated: written by a program. minified: written for machines.
@@ -37,6 +37,8 @@ class FolderSource(Config):
 class GitSource(Config):
     """Every file of one revision of Git repositories; a repository that cannot be had is a rejected row."""
 
+    without_bearing = ("clones", "timeout_s", "attempts")
+
     type: Literal["git"] = "git"
     repositories: tuple[str, ...]
     """Folders (bare or not) or URLs."""
@@ -55,14 +57,6 @@ class GitSource(Config):
     """Longest time for one fetch."""
     attempts: PositiveInt = 4
     """How often a fetch is tried, with growing pauses."""
-
-    @model_serializer(mode="wrap")
-    def _dump(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
-        if info.context == IDENTITY:
-            for name in ("clones", "timeout_s", "attempts"):
-                values.pop(name, None)
-        return values
 
 
 class DistributionsSource(Config):

@@ -2,7 +2,6 @@
 
 from better_ai.data.corpus.build import build_corpus
 from better_ai.data.corpus.files import (
-    REJECTED_FILE,
     SPLITS,
     TRAIN,
     VALIDATION,
@@ -14,7 +13,6 @@ from better_ai.data.corpus.report import CORPUS_FILE, TIMINGS_FILE, CorpusStats
 
 __all__ = [
     "CORPUS_FILE",
-    "REJECTED_FILE",
     "SPLITS",
     "TIMINGS_FILE",
     "TRAIN",

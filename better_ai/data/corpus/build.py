@@ -20,7 +20,7 @@ from pathlib import Path
 from better_ai.artifacts import atomic_write, write_json
 from better_ai.config import DataConfig
 from better_ai.data.corpus.collect import collect_shards, end_collection
-from better_ai.data.corpus.files import REJECTED_FILE, SPLITS, clear_leftovers, publish
+from better_ai.data.corpus.files import SPLITS, clear_leftovers, publish
 from better_ai.data.corpus.judge import judge_shards
 from better_ai.data.corpus.report import (
     CORPUS_FILE,
@@ -31,13 +31,13 @@ from better_ai.data.corpus.report import (
     corpus_stats,
     timings,
 )
-from better_ai.data.corpus.shards import REJECTED, Shard, check_conservation
+from better_ai.data.corpus.shards import Shard, check_conservation
 from better_ai.data.corpus.split import SplitShard, check_both_sides, split_shards
 from better_ai.data.corpus.tag import tag_shards
 from better_ai.data.corpus.write import write_in_order, write_shuffled
 from better_ai.data.deduplicate import INDEX_FOLDER, deduplicate, index_kept, strip_headers
 from better_ai.data.engine import Executor, OnProgress, Phases, ShardResult, open_executor
-from better_ai.data.schema import REJECTED_SCHEMA
+from better_ai.data.schema import REJECTED_FILE, REJECTED_SCHEMA
 from better_ai.data.tables import TableWriter, read_batches
 from better_ai.data.takedown import NOTHING, Takedown
 
@@ -72,10 +72,10 @@ def build_corpus(
     split = split_shards(shards, removed, takedown, config.validation_fraction, phases)
 
     rejected = [
-        *(plan.folder / REJECTED for plan in collected.plans),
+        *(plan.folder / REJECTED_FILE for plan in collected.plans),
         *(shard.rejected for shard in collected.shards),
         *(shard.rejected for shard in judged),
-        *(part.result.folder / REJECTED for part in split),
+        *(part.result.folder / REJECTED_FILE for part in split),
     ]
     rejects = _write_rejected(rejected, out / REJECTED_FILE)
     stats = corpus_stats(collected, split, rejects)

@@ -21,9 +21,9 @@ from better_ai.config import DataConfig
 from better_ai.config.data import CleaningConfig, DataSource
 from better_ai.data.cleaning import clean
 from better_ai.data.collectors import Part, make_collector
-from better_ai.data.corpus.shards import DOCUMENTS, REJECTED, Shard, check_conservation
+from better_ai.data.corpus.shards import Shard, check_conservation
 from better_ai.data.engine import Phases, ShardResult
-from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
+from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE, REJECTED_FILE, REJECTED_SCHEMA
 from better_ai.data.step import Stepped, document_batch, rejected_batch
 from better_ai.data.tables import TableWriter, check_schema, content_bytes
 from better_ai.errors import BetterAIError
@@ -124,7 +124,7 @@ def _plan(source: DataSource, folder: Path) -> Mapping[str, Any]:
     except (BetterAIError, OSError) as error:
         parts, problem = [], _reason(error)
     write_json(folder / PARTS, [asdict(part) for part in parts])
-    with TableWriter(folder / REJECTED, REJECTED_SCHEMA) as rejected:
+    with TableWriter(folder / REJECTED_FILE, REJECTED_SCHEMA) as rejected:
         if problem:
             rejected.write(rejected_batch([(None, source.type, STEP, f"the source cannot be used: {problem}")]))
     return {"documents": 0, "rejected": int(problem is not None), "parts": len(parts), "problem": problem}
@@ -135,8 +135,8 @@ def _collect(max_document_bytes: int, cleaning: CleaningConfig, item: _Item, fol
     counts = {"collected": 0, "found": 0, "bytes": 0}
     problem = None
     with ExitStack() as stack:
-        documents = stack.enter_context(TableWriter(folder / DOCUMENTS, DOCUMENT_SCHEMA))
-        rejected = stack.enter_context(TableWriter(folder / REJECTED, REJECTED_SCHEMA))
+        documents = stack.enter_context(TableWriter(folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA))
+        rejected = stack.enter_context(TableWriter(folder / REJECTED_FILE, REJECTED_SCHEMA))
         for stepped in _read(item, max_document_bytes):
             if isinstance(stepped, str):
                 problem = stepped

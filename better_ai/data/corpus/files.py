@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from better_ai.artifacts import atomic_folder
-from better_ai.data.corpus.shards import DOCUMENTS
+from better_ai.artifacts import atomic_folder, link_or_copy
 from better_ai.data.engine import ShardResult
-from better_ai.data.schema import DOCUMENT_SCHEMA
+from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE
 from better_ai.data.tables import read_batches
 from better_ai.errors import ArtifactError, UserError
 
 TRAIN, VALIDATION = "train", "validation"
 SPLITS = (TRAIN, VALIDATION)
-REJECTED_FILE = "rejected.parquet"
 
 
 def corpus_files(folder: Path | str, split: str) -> list[Path]:
@@ -55,8 +53,4 @@ def publish(results: Sequence[ShardResult], folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     with atomic_folder(folder) as building:
         for number, result in enumerate(results):
-            source, target = result.folder / DOCUMENTS, building / f"{number:05d}.parquet"
-            try:
-                target.hardlink_to(source)
-            except OSError:
-                shutil.copyfile(source, target)
+            link_or_copy(result.folder / DOCUMENTS_FILE, building / f"{number:05d}.parquet")

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from better_ai.artifacts import content_id
 from better_ai.config.data import StepConfig
-from better_ai.data.corpus.shards import DOCUMENTS, REJECTED, Shard, check_conservation
+from better_ai.data.corpus.shards import Shard, check_conservation
 from better_ai.data.corpus.tag import TAGS
 from better_ai.data.engine import Phases, ShardResult, cpu_seconds
-from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
+from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE, REJECTED_FILE, REJECTED_SCHEMA
 from better_ai.data.step import NO_TAGS, Step, Stepped
 from better_ai.data.steps import make_step
 from better_ai.data.tables import TableWriter, content_bytes, read_batches
@@ -59,8 +59,8 @@ def _judge(configs: tuple[StepConfig, ...], item: _Item, folder: Path) -> Mappin
     ]
     statistics = [{"rows": 0, "bytes": 0, "rejected": 0, "cpu_seconds": 0.0} for _ in steps]
     with (
-        TableWriter(folder / DOCUMENTS, DOCUMENT_SCHEMA) as documents,
-        TableWriter(folder / REJECTED, REJECTED_SCHEMA) as rejected,
+        TableWriter(folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA) as documents,
+        TableWriter(folder / REJECTED_FILE, REJECTED_SCHEMA) as rejected,
     ):
         for batch in read_batches(item.shard.documents, DOCUMENT_SCHEMA):
             tags = [None if table is None else next(table) for table in tables]

@@ -14,9 +14,10 @@ from better_ai.artifacts import content_id
 from better_ai.config import DataConfig
 from better_ai.data.corpus.collect import Collected
 from better_ai.data.corpus.files import SPLITS, TRAIN, VALIDATION
-from better_ai.data.corpus.shards import DOCUMENTS, Shard
+from better_ai.data.corpus.shards import Shard
 from better_ai.data.corpus.split import SplitShard
 from better_ai.data.engine import ShardResult
+from better_ai.data.schema import DOCUMENTS_FILE
 
 CORPUS_FILE = "corpus.json"
 TIMINGS_FILE = "timings.json"
@@ -86,7 +87,10 @@ def corpus_record(
 ) -> dict[str, Any]:
     """The content of `corpus.json`."""
     shards = {
-        f"{side}/{number:05d}.parquet": {"documents": result.counts["documents"], "sha256": result.files[DOCUMENTS]}
+        f"{side}/{number:05d}.parquet": {
+            "documents": result.counts["documents"],
+            "sha256": result.files[DOCUMENTS_FILE],
+        }
         for side in SPLITS
         for number, result in enumerate(files[side])
     }

@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from better_ai.data.engine import ShardResult
+from better_ai.data.schema import DOCUMENTS_FILE, REJECTED_FILE
 from better_ai.errors import ArtifactError
-
-DOCUMENTS = "documents.parquet"
-REJECTED = "rejected.parquet"
 
 
 @dataclass(frozen=True)
@@ -23,11 +21,11 @@ class Shard:
 
     @property
     def documents(self) -> Path:
-        return self.result.folder / DOCUMENTS
+        return self.result.folder / DOCUMENTS_FILE
 
     @property
     def rejected(self) -> Path:
-        return self.result.folder / REJECTED
+        return self.result.folder / REJECTED_FILE
 
     @property
     def rows(self) -> int:

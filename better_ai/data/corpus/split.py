@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from better_ai.artifacts import content_id
 from better_ai.data.corpus.files import SPLITS, TRAIN, VALIDATION
-from better_ai.data.corpus.shards import REJECTED, Shard, check_conservation
+from better_ai.data.corpus.shards import Shard, check_conservation
 from better_ai.data.deduplicate import REMOVED_FILE, REMOVED_SCHEMA
 from better_ai.data.engine import Phases, ShardResult
-from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA
+from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_FILE, REJECTED_SCHEMA
 from better_ai.data.split import in_validation
 from better_ai.data.step import rejected_batch
 from better_ai.data.tables import TableWriter, read_batches
@@ -120,7 +120,7 @@ def _split(fraction: float, item: _Item, folder: Path) -> Mapping[str, Any]:
     rows = 0
     with (
         TableWriter(folder / SIDES, SIDES_SCHEMA) as sides_file,
-        TableWriter(folder / REJECTED, REJECTED_SCHEMA) as rejected,
+        TableWriter(folder / REJECTED_FILE, REJECTED_SCHEMA) as rejected,
     ):
         for batch in read_batches(item.shard.documents, DOCUMENT_SCHEMA):
             gone, rejects = removed.of(batch, rows)

@@ -20,10 +20,10 @@ import pyarrow as pa
 
 from better_ai.artifacts import content_id
 from better_ai.data.corpus.files import SPLITS
-from better_ai.data.corpus.shards import DOCUMENTS, check_conservation
+from better_ai.data.corpus.shards import check_conservation
 from better_ai.data.corpus.split import SplitShard
 from better_ai.data.engine import Phases, ShardResult
-from better_ai.data.schema import DOCUMENT_SCHEMA
+from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE
 from better_ai.data.tables import TableWriter, read_batches
 
 SCATTER_BYTES = 64_000_000
@@ -105,7 +105,7 @@ def _plan(shards: Sequence[SplitShard], side: str, shard_bytes: int) -> list[tup
 
 
 def _write(side: str, runs: tuple[_Run, ...], folder: Path) -> Mapping[str, Any]:
-    with TableWriter(folder / DOCUMENTS, DOCUMENT_SCHEMA) as documents:
+    with TableWriter(folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA) as documents:
         for run in runs:
             for batch in run.shard.read(side, groups=range(run.first, run.stop)):
                 documents.write(batch)
@@ -116,7 +116,7 @@ def _scatter(side: str, seed: int, partitions: int, shard: SplitShard, folder: P
     """The side's documents in row groups of one partition each; `groups` tells which."""
     groups: list[int] = []
     pending: list[pa.RecordBatch] = []
-    with TableWriter(folder / DOCUMENTS, DOCUMENT_SCHEMA) as documents:
+    with TableWriter(folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA) as documents:
 
         def flush() -> None:
             batch = pa.Table.from_batches(pending, DOCUMENT_SCHEMA).combine_chunks()
@@ -156,12 +156,12 @@ def _gather(seed: int, pieces: tuple[_Scattered, ...], folder: Path) -> Mapping[
     batches = [
         batch
         for piece in pieces
-        for batch in read_batches(piece.folder / DOCUMENTS, DOCUMENT_SCHEMA, groups=piece.groups)
+        for batch in read_batches(piece.folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA, groups=piece.groups)
     ]
     ids = [id for batch in batches for id in batch.column("id").to_pylist()]
     order = np.argsort(_keys(ids, seed), kind="stable")
     table = pa.Table.from_batches(batches, DOCUMENT_SCHEMA)
-    with TableWriter(folder / DOCUMENTS, DOCUMENT_SCHEMA) as documents:
+    with TableWriter(folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA) as documents:
         for start in range(0, len(order), 1000):
             rows = table.take(pa.array(order[start : start + 1000])).combine_chunks()
             for batch in rows.to_batches():

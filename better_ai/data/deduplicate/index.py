@@ -8,8 +8,6 @@ ascend in every file, so a check against an index is a merge by ranges; nothing 
 with other settings do not compare and are refused.
 """
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from better_ai.artifacts import atomic_folder, content_id, read_json, write_json
+from better_ai.artifacts import atomic_folder, content_id, link_or_copy, read_json, write_json
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.data.deduplicate.removal import REMOVED_FILE
 from better_ai.data.deduplicate.signatures import signature_settings
 from better_ai.data.deduplicate.store import Signatures, write_documents
-from better_ai.data.engine import DONE, ShardResult
+from better_ai.data.engine import ShardResult
 from better_ai.errors import ArtifactError, UserError
 
 INDEX_FILE = "index.json"
@@ -62,7 +60,7 @@ def write_index(parts: Sequence[ShardResult], config: DeduplicationConfig, out: 
             folder = building / f"{number:05d}"
             folder.mkdir()
             for name, digest in part.files.items():
-                _link(part.folder / name, folder / name)
+                link_or_copy(part.folder / name, folder / name)
                 files[f"{folder.name}/{name}"] = digest
         documents = sum(part.counts["documents"] for part in parts)
         record = {"settings": signature_settings(config), "documents": documents, "shards": len(parts), "files": files}
@@ -114,12 +112,3 @@ def _copy_sets(signatures: Signatures, kept: np.ndarray, out: Path) -> None:
             owners = np.arange(first - 1, last)
             spans = np.clip(sets.bounds[first - 1 : last + 1], start, stop)
             file.write(sets.hashes[start:stop][np.repeat(kept[owners], np.diff(spans))].data)
-
-
-def _link(source: Path, target: Path) -> None:
-    """A second name for a finished file; a copy where the disk allows none."""
-    assert source.name != DONE
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -14,7 +14,7 @@ from better_ai.data.deduplicate.exact import get_bits, marked
 from better_ai.data.deduplicate.ranking import Ranked
 from better_ai.data.deduplicate.store import load_array
 from better_ai.data.deduplicate.verification import EDGES
-from better_ai.data.schema import write_parquet
+from better_ai.data.tables import write_parquet
 
 REMOVED_FILE = "removed.parquet"
 REMOVED_SCHEMA = pa.schema(

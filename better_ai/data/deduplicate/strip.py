@@ -21,11 +21,10 @@ from better_ai.data.deduplicate.headers import split_header
 from better_ai.data.deduplicate.normalize import normalized
 from better_ai.data.deduplicate.store import key_range, load_array
 from better_ai.data.engine import Phases, ShardResult
-from better_ai.data.schema import DOCUMENT_SCHEMA, document_id
+from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE, document_id
 from better_ai.data.step import replace_columns
 from better_ai.data.tables import TableWriter, read_batches
 
-STRIPPED_FILE = "documents.parquet"
 HEADERS_VERSION = 1
 """Raised with every change of what a header is."""
 
@@ -35,7 +34,7 @@ def strip_headers(
 ) -> list[ShardResult]:
     """Cut the headers that open at least `config.header_documents` documents off all of them.
 
-    Returns one result per shard: STRIPPED_FILE holds the same rows, with new content and id where something was cut;
+    Returns one result per shard: DOCUMENTS_FILE holds the same rows, with new content and id where something was cut;
     its counts are `documents` and `stripped`. `identities` tell the shards' contents apart; what a former build had
     too is not computed again. Raises ArtifactError when a shard cannot be read.
     """
@@ -105,7 +104,7 @@ class StripTask:
     def __call__(self, shard: Path, out: Path) -> Mapping[str, Any]:
         common = np.concatenate([load_array(folder / "hashes.npy") for folder in self.common])
         documents = stripped = 0
-        with TableWriter(out / STRIPPED_FILE, DOCUMENT_SCHEMA) as writer:
+        with TableWriter(out / DOCUMENTS_FILE, DOCUMENT_SCHEMA) as writer:
             for batch in read_batches(shard, DOCUMENT_SCHEMA):
                 parts = list(_split(batch))
                 hashes = [_hash(header) if header and rest.strip() else 0 for _, header, rest in parts]

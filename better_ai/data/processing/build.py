@@ -1,41 +1,45 @@
 """Task sets built over all shards of a corpus: resumable, on any executor, with exact counts.
 
-    convert   one shard of documents -> its conversations, and rows for documents that gave none
+    convert   a run of documents -> their conversations, and rows for documents that gave none
     review    one Git history -> its conversations
-    augment   one shard of documents -> variants of them, in the schema of documents
+    gather    the runs of one shard, or one history -> a file in which no conversation stands twice
     select    the exact share of dialogues with several turns, by dropping from the kind there is too much of
+    augment   a run of documents -> variants of them, in the schema of documents; gathered like conversations
 
 The folder `out` then holds `conversations/00000.parquet ...`, `augmented/00000.parquet ...` (if asked for),
-`rejected.parquet` and `processing.json`. The same shards, histories, configuration and verdicts give the same bytes.
+`rejected.parquet` and `processing.json`. The same shards, histories, configuration and verdicts give the same bytes,
+however the shards are cut into runs.
 """
 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+
 from better_ai.artifacts import atomic_write, content_id, sha256_file, write_json
 from better_ai.config.data.processing import AugmentationConfig, GitHistory, ProcessingConfig
 from better_ai.data.collectors.repository import Repository, RepositoryError
-from better_ai.data.corpus.files import REJECTED_FILE, clear_leftovers, publish
-from better_ai.data.corpus.shards import DOCUMENTS, REJECTED
-from better_ai.data.engine import Executor, InlineExecutor, OnProgress, Phases, ShardResult
+from better_ai.data.corpus.files import clear_leftovers, publish
+from better_ai.data.engine import Executor, OnProgress, Phases, ShardResult, ShardTask, open_executor
 from better_ai.data.processing.augment import augment
 from better_ai.data.processing.conversations import CONVERSATION_SCHEMA, conversation_batch
 from better_ai.data.processing.convert import Converted, Rejected, convert_document, convert_history
+from better_ai.data.processing.runs import Run, cut_into_runs
+from better_ai.data.processing.shares import select_share
 from better_ai.data.processing.task_sets.bug_fixing import Passes
-from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_SCHEMA, document_id
+from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE, REJECTED_FILE, REJECTED_SCHEMA, document_id
 from better_ai.data.step import Reject, document_batch, rejected_batch
 from better_ai.data.tables import TableWriter, read_batches
-from better_ai.errors import ArtifactError, UserError
+from better_ai.errors import UserError
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of what is made of a document."""
 
 CONVERSATIONS_FOLDER, AUGMENTED_FOLDER = "conversations", "augmented"
@@ -80,32 +84,32 @@ def build_task_sets(
 ) -> ProcessingStats:
     """Make conversations of document shards and Git histories; intermediate output goes to the folder `work`.
 
-    `passes` runs a program with tests behind it, in a jail, and says whether it ended well; it is picklable and gives
-    the same verdict each time. Without it no bug is verified. Raises UserError where nothing comes out, ArtifactError
-    for a damaged shard.
+    `executor`: None for the one the configuration names. `passes` runs a program with tests behind it, in a jail, and
+    says whether it ended well; it is picklable and gives the same verdict each time. Without it no bug is verified.
+    Raises UserError where nothing comes out, ArtifactError for a damaged shard.
     """
     if config.require_verified_bugs and config.bug_fixing and passes is None:
         raise UserError("require_verified_bugs asks for bugs that fail a test, and nobody was given to run the tests")
+    if executor is None:
+        with open_executor(config.executor) as opened:
+            return build_task_sets(
+                config, shards, out, work=work, executor=opened, on_progress=on_progress, passes=passes
+            )
     out = Path(out)
-    phases = Phases(Path(work), executor or InlineExecutor(), on_progress)
+    phases = Phases(Path(work).absolute(), executor, on_progress)
     phases.clear_leftovers()
     clear_leftovers(out)
-    key = {
-        **config.model_dump(mode="json", exclude={"code_review", "augmentation", "multi_turn_share"}),
-        "version": VERSION,
-    }
-    identities = [sha256_file(shard) for shard in shards]
-    converted = phases.run(
-        "convert",
-        partial(_convert, config, passes),
-        shards,
-        key={**key, "verified": passes is not None},
-        identities=identities,
-    )
-    made = [*converted, *_review_all(config, key, phases)]
-    selected = _select(made, config, phases)
-    augmented = _augment_all(config, shards, identities, phases)
-    stats = _stats(converted, made, selected, augmented)
+    runs = [cut_into_runs(shard, sha256_file(shard)) for shard in shards]
+    elsewhere = ("code_review", "augmentation", "multi_turn_share")
+    key = {name: value for name, value in config.identity().items() if name not in elsewhere} | {"version": VERSION}
+    convert = partial(_convert, config, passes)
+    converted = _run_all("convert", convert, runs, phases, key={**key, "verified": passes is not None})
+    reviewed = _review_all(config, key, phases)
+    made = [result for results in converted for result in results] + reviewed
+    gathered = _gather_all("gather", _gather_conversations, [*converted, *([each] for each in reviewed)], phases)
+    selected = select_share(gathered, config.multi_turn_share, seed=config.seed, version=VERSION, phases=phases)
+    augmented = _augment_all(config, runs, phases)
+    stats = _stats(made, gathered, selected, augmented)
     if not stats.single_turn + stats.multi_turn:
         raise UserError(f"no conversation came out of {stats.documents} documents: {stats.rejected or stats.dropped}")
     publish(selected, out / CONVERSATIONS_FOLDER)
@@ -114,11 +118,29 @@ def build_task_sets(
         publish(augmented, out / AUGMENTED_FOLDER)
     with atomic_write(out / REJECTED_FILE) as temporary, TableWriter(temporary, REJECTED_SCHEMA) as writer:
         for result in made:
-            for batch in read_batches(result.folder / REJECTED, REJECTED_SCHEMA):
+            for batch in read_batches(result.folder / REJECTED_FILE, REJECTED_SCHEMA):
                 writer.write(batch)
-    write_json(out / PROCESSING_FILE, {"config": config.model_dump(mode="json"), "stats": stats.to_dict()})
+    write_json(out / PROCESSING_FILE, {"config": config.identity(), "stats": stats.to_dict()})
     phases.prune()
     return stats
+
+
+def _run_all(
+    name: str, task: ShardTask, runs: Sequence[Sequence[Run]], phases: Phases, *, key: Mapping[str, Any]
+) -> list[list[ShardResult]]:
+    """The results of a task over all runs, shard by shard."""
+    flat = [run for of_shard in runs for run in of_shard]
+    results = iter(phases.run(name, task, flat, key=key, identities=[run.identity for run in flat]))
+    return [[next(results) for _ in of_shard] for of_shard in runs]
+
+
+def _gather_all(
+    name: str, task: ShardTask, groups: Sequence[Sequence[ShardResult]], phases: Phases
+) -> list[ShardResult]:
+    """One file of each group of results."""
+    items = [tuple(result.folder / DOCUMENTS_FILE for result in group) for group in groups]
+    identities = [content_id([result.identity for result in group]) for group in groups]
+    return phases.run(name, task, items, key={"version": VERSION}, identities=identities)
 
 
 def _review_all(config: ProcessingConfig, key: Mapping[str, Any], phases: Phases) -> list[ShardResult]:
@@ -128,28 +150,23 @@ def _review_all(config: ProcessingConfig, key: Mapping[str, Any], phases: Phases
     return phases.run("review", partial(_review, config), items, key=key, identities=identities)
 
 
-def _augment_all(
-    config: ProcessingConfig, shards: Sequence[Path], identities: Sequence[str], phases: Phases
-) -> list[ShardResult]:
+def _augment_all(config: ProcessingConfig, runs: Sequence[Sequence[Run]], phases: Phases) -> list[ShardResult]:
     """Run `augment` over all shards, if it is asked for."""
     if not config.augmentation.copies:
         return []
     key = {**config.augmentation.model_dump(mode="json"), "seed": config.seed, "version": VERSION}
-    task = partial(_augment, config.augmentation, config.seed)
-    return phases.run("augment", task, shards, key=key, identities=identities)
+    variants = _run_all("augment", partial(_augment, config.augmentation, config.seed), runs, phases, key=key)
+    return _gather_all("gather-augmented", _gather_variants, variants, phases)
 
 
 class _Output:
-    """The files and counts of one item of `convert` or `review`. An equal conversation is kept once."""
+    """The files and counts of one item of `convert` or `review`."""
 
     def __init__(self, folder: Path) -> None:
-        self._conversations = TableWriter(folder / DOCUMENTS, CONVERSATION_SCHEMA)
-        self._rejected = TableWriter(folder / REJECTED, REJECTED_SCHEMA)
-        self._seen: set[str] = set()
-        self._made: Counter[str] = Counter()
+        self._conversations = TableWriter(folder / DOCUMENTS_FILE, CONVERSATION_SCHEMA)
+        self._rejected = TableWriter(folder / REJECTED_FILE, REJECTED_SCHEMA)
         self._dropped: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
-        self._turns: Counter[bool] = Counter()
 
     def __enter__(self) -> "_Output":
         return self
@@ -159,17 +176,8 @@ class _Output:
         self._rejected.__exit__(*error)
 
     def keep(self, converted: Converted) -> None:
-        fresh = []
-        for row in converted.rows:
-            if row["id"] in self._seen:
-                self._dropped["said before"] += 1
-                continue
-            self._seen.add(row["id"])
-            self._made[row["task"]] += 1
-            self._turns[row["turns"] > 1] += 1
-            fresh.append(row)
+        self._conversations.write(conversation_batch(converted.rows))
         self._dropped.update(converted.dropped)
-        self._conversations.write(conversation_batch(fresh))
 
     def reject(self, row: Reject) -> None:
         self._reasons[row[3]] += 1
@@ -178,26 +186,22 @@ class _Output:
     def counts(self, documents: int) -> dict[str, Any]:
         return {
             "documents": documents,
-            "made": dict(sorted(self._made.items())),
+            "conversations": self._conversations.rows,
             "dropped": dict(sorted(self._dropped.items())),
             "rejected": dict(sorted(self._reasons.items())),
-            "single_turn": self._turns[False],
-            "multi_turn": self._turns[True],
         }
 
 
-def _convert(config: ProcessingConfig, passes: Passes | None, shard: Path, folder: Path) -> Mapping[str, Any]:
+def _convert(config: ProcessingConfig, passes: Passes | None, run: Run, folder: Path) -> Mapping[str, Any]:
     """The task of `convert`."""
-    documents = 0
+    documents = run.read()
     with _Output(folder) as output:
-        for batch in read_batches(shard, DOCUMENT_SCHEMA):
-            for document in batch.to_pylist():
-                documents += 1
-                try:
-                    output.keep(convert_document(document, config, passes))
-                except Rejected as reason:
-                    output.reject((document["id"], document["source"], STEP, str(reason)))
-        return output.counts(documents)
+        for document in documents:
+            try:
+                output.keep(convert_document(document, config, passes))
+            except Rejected as reason:
+                output.reject((document["id"], document["source"], STEP, str(reason)))
+        return output.counts(len(documents))
 
 
 def _commit(history: GitHistory) -> str | None:
@@ -222,15 +226,12 @@ def _review(config: ProcessingConfig, item: tuple[GitHistory, str | None], folde
         return output.counts(0)
 
 
-def _augment(config: AugmentationConfig, seed: int, shard: Path, folder: Path) -> Mapping[str, Any]:
+def _augment(config: AugmentationConfig, seed: int, run: Run, folder: Path) -> Mapping[str, Any]:
     """The task of `augment`: variants that differ from the document and from each other."""
-    count = 0
-    with TableWriter(folder / DOCUMENTS, DOCUMENT_SCHEMA) as writer:
-        for batch in read_batches(shard, DOCUMENT_SCHEMA):
-            variants = [variant for document in batch.to_pylist() for variant in _variants(document, config, seed)]
-            count += len(variants)
-            writer.write(document_batch(variants))
-    return {"documents": count}
+    with TableWriter(folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA) as writer:
+        for document in run.read():
+            writer.write(document_batch(_variants(document, config, seed)))
+    return {"documents": writer.rows}
 
 
 def _variants(document: Mapping[str, Any], config: AugmentationConfig, seed: int) -> list[dict[str, Any]]:
@@ -249,99 +250,68 @@ def _variants(document: Mapping[str, Any], config: AugmentationConfig, seed: int
     return list(found.values())
 
 
-def _select(made: Sequence[ShardResult], config: ProcessingConfig, phases: Phases) -> list[ShardResult]:
-    """Run `select`: each shard gets its part of the number of either kind that may stay."""
-    have = [(result.counts["single_turn"], result.counts["multi_turn"]) for result in made]
-    total = sum(single for single, _ in have), sum(multi for _, multi in have)
-    wanted = exact_share(*total, config.multi_turn_share)
-    if any(total) and not any(wanted):
-        raise UserError(
-            f"multi_turn_share {config.multi_turn_share} leaves nothing of {total[0]} conversations with one turn and "
-            f"{total[1]} with several; ask for fewer of one kind, or set it to null"
-        )
-    quotas = list(zip(*(allocate(wanted[kind], [counts[kind] for counts in have]) for kind in range(2)), strict=True))
-    items = [(result.folder / DOCUMENTS, quota) for result, quota in zip(made, quotas, strict=True)]
-    identities = [content_id([result.identity, quota]) for result, quota in zip(made, quotas, strict=True)]
-    return phases.run(
-        "select",
-        partial(_keep, config.seed),
-        items,
-        key={"seed": config.seed, "version": VERSION},
-        identities=identities,
-    )
-
-
-def exact_share(single: int, multi: int, share: float | None) -> tuple[int, int]:
-    """The most conversations of each kind whose share of several turns is exactly `share`, read as a fraction with
-    a denominator up to 1000; all of them for None."""
-    if share is None:
-        return single, multi
-    fraction = Fraction(share).limit_denominator(1000)
-    parts = fraction.denominator - fraction.numerator, fraction.numerator
-    times = min(have // part for have, part in zip((single, multi), parts, strict=True) if part)
-    return parts[0] * times, parts[1] * times
-
-
-def allocate(total: int, sizes: Sequence[int]) -> list[int]:
-    """A total shared out in proportion to sizes, by largest remainder; no share exceeds its size."""
-    whole = sum(sizes)
-    assert 0 <= total <= whole
-    shares = [total * size // whole if whole else 0 for size in sizes]
-    by_remainder = sorted(range(len(sizes)), key=lambda place: (-(total * sizes[place] % whole) if whole else 0, place))
-    for place in by_remainder[: total - sum(shares)]:
-        shares[place] += 1
-    return shares
-
-
-def _keep(seed: int, item: tuple[Path, tuple[int, int]], folder: Path) -> Mapping[str, Any]:
-    """The task of `select`: as many of each kind as the quota says, drawn by the digests of seed and id."""
-    path, quota = item
-    candidates: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
-    for batch in read_batches(path, CONVERSATION_SCHEMA, ["id", "turns"]):
-        for each in batch.to_pylist():
-            candidates[each["turns"] > 1].append((content_id([seed, each["id"]]), each["id"]))
-    chosen = {id for kind in range(2) for _, id in sorted(candidates[kind])[: quota[kind]]}
-    kept: Counter[str] = Counter()
-    sizes: Counter[bool] = Counter()
-    with TableWriter(folder / DOCUMENTS, CONVERSATION_SCHEMA) as writer:
-        for batch in read_batches(path, CONVERSATION_SCHEMA):
-            rows = [each for each in batch.to_pylist() if each["id"] in chosen]
-            kept.update(each["task"] for each in rows)
-            for each in rows:
-                sizes[each["turns"] > 1] += len(each["messages"].encode())
-            writer.write(conversation_batch(rows))
-    if writer.rows != sum(quota):
-        raise ArtifactError(f"{path} gave {writer.rows} conversations for a quota of {sum(quota)}; process again")
+def _gather_conversations(paths: Sequence[Path], folder: Path) -> Mapping[str, Any]:
+    """The task of `gather`."""
+    made: Counter[str] = Counter()
+    turns: Counter[bool] = Counter()
+    with TableWriter(folder / DOCUMENTS_FILE, CONVERSATION_SCHEMA) as writer:
+        for batch in _unique(paths, CONVERSATION_SCHEMA):
+            writer.write(batch)
+            made.update(batch.column("task").to_pylist())
+            turns.update(number > 1 for number in batch.column("turns").to_pylist())
     return {
-        "kept": dict(sorted(kept.items())),
-        "single_turn": quota[0],
-        "multi_turn": quota[1],
-        "single_turn_bytes": sizes[False],
-        "multi_turn_bytes": sizes[True],
+        "conversations": writer.rows,
+        "made": dict(sorted(made.items())),
+        "single_turn": turns[False],
+        "multi_turn": turns[True],
     }
 
 
+def _gather_variants(paths: Sequence[Path], folder: Path) -> Mapping[str, Any]:
+    """The same for variants of documents."""
+    with TableWriter(folder / DOCUMENTS_FILE, DOCUMENT_SCHEMA) as writer:
+        for batch in _unique(paths, DOCUMENT_SCHEMA):
+            writer.write(batch)
+    return {"documents": writer.rows}
+
+
+def _unique(paths: Sequence[Path], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The rows of some files, in order, without those whose id was there before."""
+    seen: set[str] = set()
+    for path in paths:
+        for batch in read_batches(path, schema):
+            fresh = []
+            for id in batch.column("id").to_pylist():
+                fresh.append(id not in seen)
+                seen.add(id)
+            yield batch.filter(pa.array(fresh, pa.bool_()))
+
+
 def _stats(
-    converted: Sequence[ShardResult],
     made: Sequence[ShardResult],
+    gathered: Sequence[ShardResult],
     selected: Sequence[ShardResult],
     augmented: Sequence[ShardResult],
 ) -> ProcessingStats:
+    def count(results: Sequence[ShardResult], name: str) -> int:
+        return sum(result.counts[name] for result in results)
+
     def add(results: Sequence[ShardResult], name: str) -> dict[str, int]:
         total: Counter[str] = Counter()
         for result in results:
             total.update(result.counts[name])
         return dict(sorted(total.items()))
 
+    said_before = count(made, "conversations") - count(gathered, "conversations")
     return ProcessingStats(
-        documents=sum(result.counts["documents"] for result in converted),
+        documents=count(made, "documents"),
         rejected=add(made, "rejected"),
-        dropped=add(made, "dropped"),
-        made=add(made, "made"),
+        dropped=add(made, "dropped") | ({"said before": said_before} if said_before else {}),
+        made=add(gathered, "made"),
         kept=add(selected, "kept"),
         **{
-            name: sum(result.counts[name] for result in selected)
+            name: count(selected, name)
             for name in ("single_turn", "multi_turn", "single_turn_bytes", "multi_turn_bytes")
         },
-        augmented=sum(result.counts["documents"] for result in augmented),
+        augmented=count(augmented, "documents"),
     )
