@@ -37,7 +37,7 @@ def recipe(tmp_path: Path) -> Path:
     [
         (["data", "preprocess", "--dataset", "x", "--output-dir", "y"], 2, "such as bigcode/the-stack-dedup:v1:train:"),
         (["data", "takedown", "nowhere"], 2, "nothing is named"),
-        (["data", "takedown", "nowhere", "--match", "source=a:train:b"], 1, "nowhere/data/manifest.json is missing"),
+        (["data", "takedown", "nowhere", "--match", "source=a:train:b"], 2, "holds no finished corpus"),
         (["data", "inspect", "nowhere"], 2, "nowhere/data is no corpus"),
         (["data", "build", "x.yaml"], 2, "unknown key 'tokenizer'"),
         (["tokenizer", "report", "nowhere", "--input", "x.yaml"], 1, "tokenizer.manifest.json is missing"),
