@@ -23,9 +23,9 @@ Install = Callable[..., None]
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Puts distributions into a folder that is the only one searched."""
-    plain = distributions.metadata.distributions
-    monkeypatch.setattr(distributions.metadata, "distributions", lambda: plain(path=[str(tmp_path)]))
+    """Puts distributions into a folder that is the only one for them."""
+    monkeypatch.setattr(distributions.site, "getsitepackages", lambda: [str(tmp_path)])
+    monkeypatch.setattr(distributions.site, "ENABLE_USER_SITE", False)
 
     def install(name: str, files: dict[str, str], headers: str = "", license: str = "", editable: bool = False) -> None:
         about = f"{name.replace('-', '_')}-1.5.dist-info"
@@ -55,6 +55,19 @@ def collect(**fields: object) -> tuple[dict[str, dict], dict[str, str]]:
             documents |= {row["source"]: row | json.loads(row["metadata"]) for row in stepped.kept.to_pylist()}
             rejected |= {row["source"]: row["reason"] for row in stepped.rejected.to_pylist()}
     return documents, rejected
+
+
+def test_copies_on_the_path_of_a_process_are_not_installed(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("one", {"one.py": "x = 1\n"})
+    copies = tmp_path / "one" / "thirdparty_files"
+    (copies / "two-1.0.dist-info").mkdir(parents=True)
+    (copies / "two-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: two\nVersion: 1.0\n")
+    (copies / "two-1.0.dist-info" / "RECORD").write_text("two.py,,4\n")
+    (copies / "two.py").write_text("x = 2\n")
+    monkeypatch.syspath_prepend(str(copies))
+    assert collect()[0].keys() == {"pypi/one:one.py"}
 
 
 def test_files_of_the_record_and_nothing_else(install: Install, tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+import site
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -35,14 +36,14 @@ MAX_FIELD_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class DistributionsCollector:
-    """The source files of distributions that this interpreter can import, distribution by distribution."""
+    """The source files of the distributions installed for this interpreter, distribution by distribution."""
 
     config: DistributionsSource
 
     def parts(self) -> list[Part]:
         chosen = {_normal(name) for name in self.config.names}
         found: dict[str, metadata.Distribution] = {}
-        for distribution in metadata.distributions():
+        for distribution in _installed():
             name = _normal(distribution.metadata["Name"] or "")
             if name and name != OWN_NAME and (not chosen or name in chosen) and not _is_editable(distribution):
                 found.setdefault(name, distribution)
@@ -70,6 +71,15 @@ class DistributionsCollector:
     @property
     def _selection(self) -> Selection:
         return Selection(frozenset(self.config.languages), frozenset(self.config.exclude))
+
+
+def _installed() -> Iterable[metadata.Distribution]:
+    """The distributions in the folders for installed ones, in the order in which they hide each other.
+
+    `sys.path` is no place to look: it differs from process to process, and in those of Ray it has a folder of copies.
+    """
+    users = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+    return metadata.distributions(path=[*users, *site.getsitepackages()])
 
 
 def _entries(distribution: metadata.Distribution, root: Path) -> list[Entry]:
