@@ -74,11 +74,3 @@ def replace_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.Array]) -> p
     """The batch with some of its columns replaced."""
     arrays = [columns.get(field.name, batch.column(field.name)) for field in batch.schema]
     return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
-
-
-def run_step(step: Step, batch: pa.RecordBatch) -> Stepped:
-    """Tag and judge in one go."""
-    tags = step.tag(batch) if step.tag else pa.RecordBatch.from_pylist([], NO_TAGS)
-    stepped = step.judge(batch, tags)
-    assert stepped.kept.num_rows + stepped.rejected.num_rows == batch.num_rows, f"{step.name} lost or invented rows"
-    return stepped

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from collected import collected
 
 from better_ai.config import DataConfig, FolderSource, StdlibSource
 from better_ai.config.data import LicenseConfig, LocalExecutorConfig
@@ -26,10 +27,9 @@ from better_ai.data import (
     read_rejected,
 )
 from better_ai.data import build_corpus as build_in
-from better_ai.data.collectors import collect
+from better_ai.data.corpus.split import in_validation
 from better_ai.data.deduplicate.shingles import jaccard, shingle_set
 from better_ai.data.schema import document_id
-from better_ai.data.split import in_validation
 from better_ai.errors import ArtifactError, UserError
 
 LICENSE = "MIT"
@@ -230,14 +230,7 @@ def test_one_document_at_least_is_for_validation_and_one_for_training(sources: P
 
 
 def test_the_standard_library_without_packages_and_tests() -> None:
-    plain, tested = (
-        [
-            row
-            for stepped in collect(StdlibSource(include_tests=tests), max_bytes=20_000)
-            for row in stepped.kept.drop_columns(["content"]).to_pylist()
-        ]
-        for tests in (False, True)
-    )
+    plain, tested = (collected(StdlibSource(include_tests=tests), 20_000)[0] for tests in (False, True))
     sources = [row["source"] for row in plain]
     assert sources == sorted(sources) and "python-stdlib:json/decoder.py" in sources
     assert not [source for source in sources if "site-packages" in source or "/test/" in source]

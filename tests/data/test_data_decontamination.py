@@ -7,12 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from documents import document
+from documents import document, run_step
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import BenchmarkFile, DecontaminationConfig
-from better_ai.data.step import document_batch, run_step
+from better_ai.data.step import document_batch
 from better_ai.data.steps import decontamination
 from better_ai.data.steps.decontamination import NgramIndex, _words
 from better_ai.errors import UserError

@@ -4,11 +4,11 @@ import json
 
 import pyarrow as pa
 import pytest
-from documents import document
+from documents import document, run_step
 
 from better_ai.config.data import LanguageConfig
 from better_ai.data.languages import BY_NAME
-from better_ai.data.step import Stepped, document_batch, run_step
+from better_ai.data.step import Stepped, document_batch
 from better_ai.data.steps import language
 from better_ai.data.steps.language import _FROM_MAGIKA, TAGS
 

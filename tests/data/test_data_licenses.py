@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from documents import document
+from documents import document, run_step
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ from better_ai.data.licenses import (
     license_of_name,
     parse_expression,
 )
-from better_ai.data.step import document_batch, run_step
+from better_ai.data.step import document_batch
 from better_ai.data.steps import license
 
 MIT = """Permission is hereby granted, free of charge, to any person obtaining a copy

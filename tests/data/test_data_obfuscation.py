@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from documents import document
+from documents import document, run_step
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import ObfuscationConfig
-from better_ai.data.step import document_batch, run_step
+from better_ai.data.step import document_batch
 from better_ai.data.steps import obfuscation
 from better_ai.data.steps.obfuscation import SIGNALS, find_signals, score_signals
 

@@ -14,6 +14,7 @@ from typing import get_args
 import labelled_privacy as labelled
 import pyarrow as pa
 import pytest
+from documents import run_step
 from hypothesis import given
 from hypothesis import strategies as st
 from labelled_privacy import Planted
@@ -21,7 +22,7 @@ from labelled_privacy import Planted
 from better_ai.config.data import PrivacyConfig
 from better_ai.config.data.privacy import PersonalKind, SecretKind
 from better_ai.data.schema import document_id
-from better_ai.data.step import document_batch, run_step
+from better_ai.data.step import document_batch
 from better_ai.data.steps.anchors import Anchors, ascii_view
 from better_ai.data.steps.privacy import SECRET_KINDS, Span, find_private, mask, placeholder, privacy
 from better_ai.data.steps.privacy.checks import crc32_base62

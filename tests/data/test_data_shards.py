@@ -155,8 +155,9 @@ class Interrupted(InlineExecutor):
     """Dies after its first task."""
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        yield 0, function(items[0])
-        raise KeyboardInterrupt
+        if items:
+            yield 0, function(items[0])
+            raise KeyboardInterrupt
 
 
 def test_an_interrupted_tokenisation_goes_on_to_the_same_bytes(

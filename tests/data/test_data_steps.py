@@ -4,13 +4,13 @@ import json
 
 import pyarrow as pa
 import pytest
-from documents import document
+from documents import document, run_step
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
 from better_ai.data.schema import DOCUMENT_SCHEMA
-from better_ai.data.step import Step, document_batch, run_step
+from better_ai.data.step import Step, document_batch
 from better_ai.data.steps import license, quality, score_python, size, syntax
 from better_ai.data.steps.quality import WEIGHTS
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from documents import document
+from documents import document, run_step
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import SyntaxConfig
 from better_ai.data.languages import BY_NAME
 from better_ai.data.parsers import CHECKED_LANGUAGES, GRAMMARS, UNCHECKED, parse
-from better_ai.data.step import Stepped, document_batch, run_step
+from better_ai.data.step import Stepped, document_batch
 from better_ai.data.steps import syntax
 
 SOUND: dict[str, str] = {

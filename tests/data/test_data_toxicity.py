@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from documents import run_step
 from hypothesis import given
 from hypothesis import strategies as st
 
 from better_ai.config.data import ToxicityConfig
 from better_ai.data.schema import document_id
-from better_ai.data.step import document_batch, run_step
+from better_ai.data.step import document_batch
 from better_ai.data.steps.toxicity import score_toxicity, toxicity
 
 LIMITS = ToxicityConfig()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from documents import document
+from documents import document, run_step
 
 from better_ai.config.data import VulnerabilityConfig
-from better_ai.data.step import document_batch, run_step
+from better_ai.data.step import document_batch
 from better_ai.data.steps import vulnerabilities
 from better_ai.data.steps.vulnerabilities import HIGH, LOW, severity_of
 

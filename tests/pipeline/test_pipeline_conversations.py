@@ -88,5 +88,6 @@ def test_workers_verify_bugs_in_jails_of_their_own(run: Path, monkeypatch: pytes
     progress = Counting()
     build_conversations(run, config, sandbox=SandboxConfig(), progress=progress)
     found = conversations(run, "bug_fixing")
+    assert conversations(run, "refactoring"), "what keeps the examples true is kept"
     assert len(progress.seen["convert"]) > 2, "several runs, so that the workers are other processes"
     assert len(found) >= 2 and all(row["metadata"]["verified"] is True for row in found)

@@ -1,6 +1,6 @@
 """Collectors: each turns one source into batches of documents, with what could not be read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from better_ai.config.data import DataSource
@@ -35,7 +35,6 @@ from better_ai.data.collectors.stdlib import StdlibCollector
 from better_ai.data.collectors.templates import TemplatesCollector
 from better_ai.data.collectors.warc import WarcCollector
 from better_ai.data.collectors.web import WebCollector
-from better_ai.data.step import Stepped
 
 COLLECTORS: dict[type[Any], Callable[[Any], Collector]] = {
     StdlibSource: StdlibCollector,
@@ -60,11 +59,4 @@ def make_collector(config: DataSource) -> Collector:
     return COLLECTORS[type(config)](config)
 
 
-def collect(source: DataSource, *, max_bytes: int) -> Iterator[Stepped]:
-    """All documents of a source, part after part."""
-    collector = make_collector(source)
-    for part in collector.parts():
-        yield from collector.read(part, max_document_bytes=max_bytes)
-
-
-__all__ = ["COLLECTORS", "Collector", "Part", "collect", "make_collector"]
+__all__ = ["COLLECTORS", "Collector", "Part", "make_collector"]

@@ -1,5 +1,9 @@
 """The phase `split`: for each document that passed the steps, whether it is for training, for validation, or goes.
 
+The split goes by what documents are and not by where they stand. A document's id, a hash of its content, names a point
+in 0..1; validation takes those below the fraction. So a document never changes sides when others come or go, and as
+near-duplicates are removed before, none has a twin on the other.
+
 No document is copied here. Each shard gets a column of sides, counts, and the sizes by which output files are planned.
 """
 
@@ -19,7 +23,6 @@ from better_ai.data.corpus.shards import Shard, check_conservation
 from better_ai.data.deduplicate import REMOVED_FILE, REMOVED_SCHEMA
 from better_ai.data.engine import Phases, ShardResult
 from better_ai.data.schema import DOCUMENT_SCHEMA, REJECTED_FILE, REJECTED_SCHEMA
-from better_ai.data.split import in_validation
 from better_ai.data.step import rejected_batch
 from better_ai.data.tables import TableWriter, read_batches
 from better_ai.data.takedown import Takedown
@@ -145,6 +148,12 @@ def _split(fraction: float, item: _Item, folder: Path) -> Mapping[str, Any]:
         "lowest_id": lowest,
         "row_groups": row_groups,
     }
+
+
+def in_validation(ids: Sequence[str], fraction: float) -> np.ndarray:
+    """Which documents fall to validation, bool (N,)."""
+    points = np.array([int(id[:16], 16) / 2**64 for id in ids], np.float64)
+    return points < fraction
 
 
 class _Removed:

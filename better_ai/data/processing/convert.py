@@ -14,7 +14,7 @@ from better_ai.data.processing.conversations import Draft, Origin, TaskSet, row
 from better_ai.data.processing.functions import FunctionText, functions
 from better_ai.data.processing.hygiene import personal
 from better_ai.data.processing.source import Source
-from better_ai.data.processing.task_sets.bug_fixing import Passes, fix_bug
+from better_ai.data.processing.task_sets.bug_fixing import Passes, fix_bug, passing_examples
 from better_ai.data.processing.task_sets.code_review import Unfit, read_change, review
 from better_ai.data.processing.task_sets.completion import complete
 from better_ai.data.processing.task_sets.documentation import document as write_docstring
@@ -85,10 +85,18 @@ def _task_sets(config: ProcessingConfig, passes: Passes | None) -> list[tuple[Ta
     def debug(function: FunctionText, random: Random) -> Draft | None:
         return fix_bug(function, random, passes, verified_only=config.require_verified_bugs)
 
+    def clean_up(function: FunctionText, random: Random) -> Draft | None:
+        tests = passing_examples(function, passes)
+
+        def still_passes(text: str) -> bool:
+            return passes is None or not tests or passes(function.in_document(text), tests)
+
+        return refactor(function, random, still_passes)
+
     return [
         ("completion", complete, config.completion),
         ("bug_fixing", debug, config.bug_fixing),
-        ("refactoring", refactor, config.refactoring),
+        ("refactoring", clean_up, config.refactoring),
         ("documentation", write_docstring, config.documentation),
         ("instruction", instruct, config.instruction),
         ("dialogue", converse, config.dialogue),

@@ -18,11 +18,15 @@ _REQUESTS = (
 _ATTEMPTS = 8
 
 
+def passing_examples(function: FunctionText, passes: Passes | None) -> str:
+    """The function's examples as assertions, if somebody can run them and they hold; else nothing."""
+    tests = function.examples if passes else ""
+    return tests if tests and passes and passes(function.document.text, tests) else ""
+
+
 def fix_bug(function: FunctionText, random: Random, passes: Passes | None, *, verified_only: bool) -> Draft | None:
     """With tests in the docstring and someone to run them, only a mutant that fails where the original passes."""
-    tests = function.examples if passes else ""
-    if tests and passes and not passes(function.document.text, tests):
-        tests = ""
+    tests = passing_examples(function, passes)
     if verified_only and not tests:
         return None
     for attempt, mutation in enumerate(mutate(function.source, random)):

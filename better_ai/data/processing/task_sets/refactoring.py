@@ -25,7 +25,10 @@ _REQUESTS = (
 
 
 def refactor(function: FunctionText, random: Random, still_passes: StillPasses | None = None) -> Draft | None:
-    """At least one change of structure or names; the answer says what was done about each."""
+    """At least one change of structure or names; the answer says what was done about each.
+
+    `still_passes` is asked whether a text of the function does what it did.
+    """
     messy = augment(function.text, tuple(_MESSING), random, most=3, still_passes=still_passes)
     if messy is None:
         return None
