@@ -8,8 +8,8 @@
 
 The corpus is that of recipes/data/machine.yaml, or, for trials, that of a few distributions alone; every build is a
 `better-ai data build` of its own. CPU seconds are those of the whole tree of processes, from the start of the command
-to its end; memory is the sum of what its processes have of their own, interpreters and libraries included. A rate is
-MB of collected source per CPU second, so per core.
+to its end; memory is what its processes have of their own, interpreters and libraries included: the peak of their sum,
+of the driver, of the largest. A rate is MB of collected source per CPU second, so per core.
 
 `speed` leaves the undisturbed build to which `kills` and `ray` compare all files of theirs but the clocks. Moments are
 drawn (`--seed`) one from each tenth of the progress of the build, which is the number of finished outputs in its work
@@ -47,7 +47,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "recipes/data/machine.yaml"
 CLOCKS = ("timings.json", "clock.json", "manifest.json")
 """Files that say how long things took."""
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
 MAX_DELAY_SECONDS = 0.2
 """A kill comes up to so much after its moment: in the middle of a task and not always at its beginning."""
 SMALL_PARTS = ["deduplicate.partition_rows=2500", "shard_bytes=16000000"]
@@ -93,7 +93,9 @@ def speed(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         {"what": name, "cpu_s": seconds, "mb_per_s": megabytes / seconds} for name, seconds in named.items() if seconds
     ]
     rows.sort(key=lambda row: row["cpu_s"])
-    rows[-1] |= {name: build[name] for name in ("wall_s", "peak_mb", "largest_mb", "documents")} | {"mb": megabytes}
+    rows[-1] |= {name: build[name] for name in ("wall_s", "peak_mb", "driver_mb", "largest_mb", "documents")} | {
+        "mb": megabytes
+    }
     return rows
 
 
@@ -170,6 +172,7 @@ def memory(arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 "cpu_s": build.cpu_s,
                 "mb_per_s": num_bytes / 1e6 / build.cpu_s,
                 "peak_mb": build.peak_mb,
+                "driver_mb": build.first_mb,
                 "largest_mb": build.largest_mb,
             }
         )
@@ -215,6 +218,7 @@ def undisturbed(arguments: argparse.Namespace) -> dict[str, Any]:
         "cpu_s": build.cpu_s,
         "wall_s": time.monotonic() - begun,
         "peak_mb": build.peak_mb,
+        "driver_mb": build.first_mb,
         "largest_mb": build.largest_mb,
         "outputs": outputs(run),
         "sha256": digests(run / "data"),

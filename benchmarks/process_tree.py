@@ -51,8 +51,8 @@ class Measured:
 
     def __init__(self, command: list[str], environment: dict[str, str], *, every: float = 0.1) -> None:
         self._command, self._environment, self._every = command, environment, every
-        self.peak_mb = self.largest_mb = self.cpu_s = 0.0
-        """Peak of the sum over all processes, of the largest process; CPU seconds, known at the end."""
+        self.peak_mb = self.first_mb = self.largest_mb = self.cpu_s = 0.0
+        """Peak of the sum over all processes, of the first one, of the largest; CPU seconds, known at the end."""
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
@@ -90,4 +90,5 @@ class Measured:
         while not self._stop.wait(self._every):
             sizes = [memory_mb(pid)[0] for pid in tree(self.process.pid)]
             self.peak_mb = max(self.peak_mb, sum(sizes))
+            self.first_mb = max(self.first_mb, sizes[0])
             self.largest_mb = max(self.largest_mb, *sizes)
