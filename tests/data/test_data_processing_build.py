@@ -1,6 +1,5 @@
 """Task sets over shards: exact shares and counts, equal bytes, and a build that goes on where it broke off."""
 
-import hashlib
 import json
 import re
 from fractions import Fraction
@@ -11,6 +10,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from corpus_run import digests
+from documents import document
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,18 +31,10 @@ from better_ai.sandbox import Sandbox
 LIBRARY = Path(json.__file__).parent.parent
 
 
-def document(text: str, name: str, **columns: Any) -> dict[str, Any]:
-    metadata = json.dumps({"path": name})
-    return {
-        "id": document_id(text.encode()),
-        "content": text,
-        "language": "python",
-        "source": f"test:{name}",
-        "license": "PSF-2.0",
-        "quality_score": None,
-        "metadata": metadata,
-        **columns,
-    }
+def module(text: str, name: str, **columns: Any) -> dict[str, Any]:
+    return document(
+        text, source=f"test:{name}", metadata=json.dumps({"path": name}), **({"license": "PSF-2.0"} | columns)
+    )
 
 
 @cache
@@ -53,23 +46,18 @@ def library(name: str) -> str:
 def shards(tmp_path: Path) -> list[Path]:
     """Two shards with eight documents, three of which give nothing."""
     names = ("textwrap.py", "bisect.py", "colorsys.py")
-    first = [document(library(name), name) for name in names]
-    first.append(document("int main() { return 0; }\n", "main.c", language="c"))
+    first = [module(library(name), name) for name in names]
+    first.append(module("int main() { return 0; }\n", "main.c", language="c"))
     second = [
-        document(library("heapq.py").replace("\n", "\r\n"), "heapq.py"),
-        document("def f(:\n", "broken.py"),
-        document(library("shlex.py"), "shlex.py", license="GPL-3.0-only"),
-        document(library("stat.py"), "stat.py"),
+        module(library("heapq.py").replace("\n", "\r\n"), "heapq.py"),
+        module("def f(:\n", "broken.py"),
+        module(library("shlex.py"), "shlex.py", license="GPL-3.0-only"),
+        module(library("stat.py"), "stat.py"),
     ]
     paths = [tmp_path / f"{number}.parquet" for number in range(2)]
     for path, rows in zip(paths, (first, second), strict=True):
         write_parquet([document_batch(rows)], DOCUMENT_SCHEMA, path)
     return paths
-
-
-def digests(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 INLINE = LocalExecutorConfig(workers=1)
@@ -131,7 +119,7 @@ def test_the_same_bytes_from_any_cut_and_any_workers(
     """Twins in one shard, far apart: what they give stands there once, in whatever runs they come."""
     rows = [row for path in shards for row in read_documents(path).to_pylist()]
     twin = rows[0]["content"] + "\n\nTWIN = True\n"
-    write_parquet([document_batch([*rows, document(twin, "twin.py")])], DOCUMENT_SCHEMA, shards[0])
+    write_parquet([document_batch([*rows, module(twin, "twin.py")])], DOCUMENT_SCHEMA, shards[0])
     seen: dict[str, list[tuple[int, int]]] = {}
 
     def build(name: str, run_bytes: int, workers: int) -> dict[str, str]:
@@ -160,7 +148,7 @@ def test_runs_hold_every_document_once_in_order(
     tmp_path_factory: pytest.TempPathFactory, rows: list[int], run_bytes: int
 ) -> None:
     shard = tmp_path_factory.mktemp("shard") / "0.parquet"
-    documents = [document("x" * size, f"{number}.py") for number, size in enumerate(rows)]
+    documents = [module("x" * size, f"{number}.py") for number, size in enumerate(rows)]
     with TableWriter(shard, DOCUMENT_SCHEMA) as writer:
         for start in range(0, len(documents), 3):
             writer.write_row_group(document_batch(documents[start : start + 3]))
@@ -251,7 +239,7 @@ class Range:
 
 def test_bugs_are_verified_in_the_jail(tmp_path: Path) -> None:
     shard = tmp_path / "0.parquet"
-    write_parquet([document_batch([document(CLAMP, "clamp.py")])], DOCUMENT_SCHEMA, shard)
+    write_parquet([document_batch([module(CLAMP, "clamp.py")])], DOCUMENT_SCHEMA, shard)
     with Sandbox(workers=1) as box:
 
         def passes(program: str, tests: str) -> bool:

@@ -4,7 +4,6 @@ from better_ai.config.data.build import DataConfig, DataSource, StepConfig
 from better_ai.config.data.cleaning import CleaningConfig
 from better_ai.config.data.deduplication import DeduplicationConfig
 from better_ai.config.data.dumps import (
-    DumpSource,
     HuggingFaceSource,
     RecordsSource,
     StackExchangeSource,
@@ -29,7 +28,6 @@ from better_ai.config.data.sources import (
     DocumentationSource,
     FolderSource,
     GitSource,
-    LocalSource,
     StdlibSource,
 )
 from better_ai.config.data.steps import (
@@ -56,7 +54,6 @@ __all__ = [
     "DeduplicationConfig",
     "DistributionsSource",
     "DocumentationSource",
-    "DumpSource",
     "ExecutorConfig",
     "FolderSource",
     "GitHistory",
@@ -65,7 +62,6 @@ __all__ = [
     "LanguageConfig",
     "LicenseConfig",
     "LocalExecutorConfig",
-    "LocalSource",
     "MixtureConfig",
     "ObfuscationConfig",
     "PrivacyConfig",

@@ -6,15 +6,66 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from better_ai.config.data.cleaning import CleaningConfig
 from better_ai.config.data.deduplication import DeduplicationConfig
-from better_ai.config.data.dumps import DumpSource
+from better_ai.config.data.dumps import (
+    HuggingFaceSource,
+    RecordsSource,
+    StackExchangeSource,
+    TemplatesSource,
+    WarcSource,
+    WebSource,
+)
 from better_ai.config.data.executor import ExecutorConfig, LocalExecutorConfig
-from better_ai.config.data.privacy import PrivacyStep
-from better_ai.config.data.sources import LocalSource, StdlibSource
-from better_ai.config.data.steps import CodeStep, LicenseConfig, QualityConfig, SizeConfig, SyntaxConfig
+from better_ai.config.data.privacy import PrivacyConfig, ToxicityConfig
+from better_ai.config.data.sources import (
+    ArchiveSource,
+    BooksSource,
+    DistributionsSource,
+    DocumentationSource,
+    FolderSource,
+    GitSource,
+    StdlibSource,
+)
+from better_ai.config.data.steps import (
+    DecontaminationConfig,
+    LanguageConfig,
+    LicenseConfig,
+    ObfuscationConfig,
+    QualityConfig,
+    SizeConfig,
+    SyntaxConfig,
+    VulnerabilityConfig,
+)
 from better_ai.config.schema import Config
 
-DataSource = Annotated[LocalSource | DumpSource, Field(discriminator="type")]
-StepConfig = Annotated[CodeStep | PrivacyStep, Field(discriminator="type")]
+DataSource = Annotated[
+    StdlibSource
+    | FolderSource
+    | GitSource
+    | DistributionsSource
+    | DocumentationSource
+    | BooksSource
+    | ArchiveSource
+    | HuggingFaceSource
+    | RecordsSource
+    | StackExchangeSource
+    | TemplatesSource
+    | WarcSource
+    | WebSource,
+    Field(discriminator="type"),
+]
+StepConfig = Annotated[
+    LicenseConfig
+    | SizeConfig
+    | SyntaxConfig
+    | QualityConfig
+    | LanguageConfig
+    | DecontaminationConfig
+    | ObfuscationConfig
+    | VulnerabilityConfig
+    | PrivacyConfig
+    | ToxicityConfig,
+    Field(discriminator="type"),
+]
 
 
 class DataConfig(Config):

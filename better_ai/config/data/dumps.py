@@ -1,8 +1,8 @@
 """Sources that others put together: dumps, crawls, feeds and data sets."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from better_ai.config.schema import Config
 
@@ -126,9 +126,3 @@ class TemplatesSource(Config):
     seed: NonNegativeInt = 0
     license: str = "CC0-1.0"
     """SPDX expression of the templates; their author says."""
-
-
-DumpSource = Annotated[
-    StackExchangeSource | WebSource | WarcSource | HuggingFaceSource | RecordsSource | TemplatesSource,
-    Field(discriminator="type"),
-]

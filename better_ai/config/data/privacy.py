@@ -1,6 +1,6 @@
 """Steps for what a corpus should not carry: secrets, personal data, and hostile or coarse language."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, PositiveInt
 
@@ -91,6 +91,3 @@ class ToxicityConfig(Config):
     """The surest attack on a group: a slur, dehumanisation, or a call for violence, in its context."""
     max_bias: float = Field(0.7, ge=0, le=1)
     """Stereotypes: a group, a generalising verb and a disparaging trait; 0.75 is one without "all" or "never"."""
-
-
-PrivacyStep = Annotated[PrivacyConfig | ToxicityConfig, Field(discriminator="type")]

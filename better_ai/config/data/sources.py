@@ -1,8 +1,8 @@
 """Sources on this machine."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from better_ai.config.schema import Config
 
@@ -103,9 +103,3 @@ class ArchiveSource(Config):
     exclude: tuple[Exclusion, ...] = EXCLUSIONS
     max_bytes: PositiveInt = 4_000_000_000
     """An archive is read up to this many unpacked bytes."""
-
-
-LocalSource = Annotated[
-    StdlibSource | FolderSource | GitSource | DistributionsSource | DocumentationSource | BooksSource | ArchiveSource,
-    Field(discriminator="type"),
-]

@@ -1,6 +1,6 @@
 """Steps that judge each document alone: what they look for and what the policy does about it."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
@@ -99,16 +99,3 @@ class VulnerabilityConfig(Config):
     type: Literal["vulnerabilities"] = "vulnerabilities"
     reject_from: Literal["low", "medium", "high", "never"] = "never"
     """The severity from which a finding rejects the document."""
-
-
-CodeStep = Annotated[
-    LicenseConfig
-    | SizeConfig
-    | SyntaxConfig
-    | QualityConfig
-    | LanguageConfig
-    | DecontaminationConfig
-    | ObfuscationConfig
-    | VulnerabilityConfig,
-    Field(discriminator="type"),
-]

@@ -15,7 +15,13 @@ from typing import IO, Any
 
 from better_ai.config.data.sources import ArchiveSource
 from better_ai.data.collectors.collector import Part
-from better_ai.data.collectors.evidence import MAX_EVIDENCE_BYTES, Evidence, find_licenses, speaks_of_license
+from better_ai.data.collectors.evidence import (
+    MAX_EVIDENCE_BYTES,
+    Evidence,
+    as_configured,
+    find_licenses,
+    speaks_of_license,
+)
 from better_ai.data.collectors.files import file_state
 from better_ai.data.collectors.rows import FILES_PER_BATCH, Origin, Unreadable
 from better_ai.data.collectors.selection import Selection
@@ -86,7 +92,7 @@ class ArchiveCollector:
 
     def _licenses(self, path: str) -> dict[str, Evidence]:
         if self.config.license != DETECT:
-            return {".": Evidence(self.config.license, (f"declared as {self.config.license} in the configuration",))}
+            return as_configured(self.config.license)
         contents = self._contents(path, speaks_of_license, MAX_EVIDENCE_BYTES)
         return find_licenses((name, content) for name, content in contents if isinstance(content, bytes))
 

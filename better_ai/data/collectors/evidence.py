@@ -52,6 +52,11 @@ def is_license_text(path: PurePosixPath) -> bool:
     return _LICENSE_FILE.match(path.name) is not None and not _CODE_NAME.search(path.name)
 
 
+def as_configured(license: str) -> dict[str, Evidence]:
+    """What the configuration says of everything in a source, in the form of `find_licenses`."""
+    return {".": Evidence(license, (f"declared as {license} in the configuration",))}
+
+
 def find_licenses(files: Iterable[tuple[str, bytes]]) -> dict[str, Evidence]:
     """What each folder says; `files`: paths and contents of those that speak of a licence, in order."""
     texts: dict[str, list[tuple[str, str]]] = {}

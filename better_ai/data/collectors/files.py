@@ -76,15 +76,15 @@ def split_into_parts(entries: Iterable[Entry], *, unlisted: Iterable[tuple[str, 
     return parts
 
 
-def cut(items: Iterable[T], num_bytes: Callable[[T], int]) -> list[list[T]]:
-    """Runs of at most PART_BYTES and PART_FILES, in order; what is larger makes a run of its own."""
+def cut(items: Iterable[T], num_bytes: Callable[[T], int], *, max_bytes: int | None = None) -> list[list[T]]:
+    """Runs of at most `max_bytes`, or PART_BYTES, and PART_FILES items, in order; what is larger makes its own run."""
     runs: list[list[T]] = []
     room = 0
     for item in items:
         size = num_bytes(item)
         if not runs or size > room or len(runs[-1]) == PART_FILES:
             runs.append([])
-            room = PART_BYTES
+            room = max_bytes or PART_BYTES
         runs[-1].append(item)
         room -= size
     return runs

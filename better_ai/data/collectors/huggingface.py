@@ -4,7 +4,7 @@ The Hub is asked only where no path is given, never when HF_HUB_OFFLINE is set, 
 Code that a data set brings is never run (`datasets` 4 and later cannot).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from better_ai.config.data.dumps import HuggingFaceSource
 from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.dataset_maps import DATASET_MAPS, ColumnMap, map_named, map_of, text_map
 from better_ai.data.collectors.dataset_rows import extract, missing_columns, trees
-from better_ai.data.collectors.files import file_state, pack_path, unpack_path
+from better_ai.data.collectors.files import cut, file_state, pack_path, unpack_path
 from better_ai.data.collectors.rows import Origin, Unreadable
 from better_ai.data.collectors.stream import Document, batches, record_document
 from better_ai.data.collectors.tabular import (
@@ -108,7 +108,7 @@ class HuggingFaceCollector:
                 sizes = row_groups(file) if columns.form != "tree" else []
             except READ_ERRORS:
                 sizes = []  # read names the damage
-            runs: list[list[int] | None] = [*_runs(sizes)] or [None]
+            runs: Sequence[list[int] | None] = cut(range(len(sizes)), sizes.__getitem__, max_bytes=PART_BYTES) or [None]
             state = file_state(file)
             parts += [
                 Part(f"rows-{len(parts) + place:05d}", {"file": pack_path(str(file)), "groups": groups}, state)
@@ -188,19 +188,6 @@ class HuggingFaceCollector:
             row=place,
             **details,
         )
-
-
-def _runs(sizes: list[int]) -> list[list[int]]:
-    """Row groups in runs of about PART_BYTES."""
-    runs: list[list[int]] = []
-    room = 0
-    for number, size in enumerate(sizes):
-        if not runs or size > room:
-            runs.append([])
-            room = PART_BYTES
-        runs[-1].append(number)
-        room -= size
-    return runs
 
 
 def _wrong_layout(found: list[str], missing: list[str], columns: ColumnMap) -> str:

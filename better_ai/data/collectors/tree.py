@@ -8,6 +8,7 @@ from better_ai.data.collectors.collector import Part
 from better_ai.data.collectors.evidence import (
     MAX_EVIDENCE_BYTES,
     Evidence,
+    as_configured,
     find_licenses,
     pack_licenses,
     speaks_of_license,
@@ -46,7 +47,7 @@ def list_folder(root: Path, *, license: str, wanted: Callable[[str], bool]) -> l
 def licenses_below(root: Path, entries: Sequence[Entry], *, license: str) -> dict[str, Evidence]:
     """What is declared for the whole folder, or else what its licence files and package metadata say."""
     if license != DETECT:
-        return {".": Evidence(license, (f"declared as {license} in the configuration",))}
+        return as_configured(license)
     return find_licenses(_speaking(root, entries))
 
 

@@ -21,6 +21,7 @@ from better_ai.config import DataConfig
 from better_ai.config.data import CleaningConfig, DataSource
 from better_ai.data.cleaning import clean
 from better_ai.data.collectors import Part, make_collector
+from better_ai.data.collectors.rows import STEP
 from better_ai.data.corpus.shards import Shard, check_conservation
 from better_ai.data.engine import Phases, ShardResult
 from better_ai.data.schema import DOCUMENT_SCHEMA, DOCUMENTS_FILE, REJECTED_FILE, REJECTED_SCHEMA
@@ -29,7 +30,6 @@ from better_ai.data.tables import TableWriter, check_schema, content_bytes
 from better_ai.errors import BetterAIError
 from better_ai.extras import MissingExtra
 
-STEP = "collect"
 PLAN = "plan"
 """Name of the first phase."""
 PARTS = "parts.json"
