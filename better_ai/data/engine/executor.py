@@ -74,11 +74,16 @@ def leave_pandas_out() -> None:
 
 
 def attempt(function: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | None]:
-    """In a worker: the result of a function, or its exception in a form that can be sent."""
+    """In a worker: the result of a function, or its exception in a form that can be sent.
+
+    What the function has freed goes back to the system: pyarrow would keep twice what a task holds.
+    """
     try:
         return function(item), None
     except Exception as error:
         return None, _sendable(error)
+    finally:
+        pa.default_memory_pool().release_unused()
 
 
 def _sendable(error: Exception) -> Exception:
