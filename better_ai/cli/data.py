@@ -247,6 +247,8 @@ def _print_stats(console: Console, stats: Mapping[str, Any]) -> None:
     table.add_row("collected", f"{stats['collected']:,}", end_section=True)
     for step, count in sorted(stats["rejected"].items(), key=lambda item: -item[1]):
         table.add_row(f"turned away: {step}", f"{count:,}")
+    if stats.get("stripped"):
+        table.add_row("common header cut off", f"{stats['stripped']:,}")
     table.add_section()
     for split in ("train", "validation"):
         size = stats[f"{split}_bytes"] / 1e6

@@ -10,8 +10,8 @@ from better_ai.artifacts import content_id
 from better_ai.data.schema import DOCUMENT_SCHEMA
 from better_ai.data.tables import group_sizes, read_batches
 
-RUN_BYTES = 2_000_000
-"""Unpacked, about."""
+RUN_BYTES = 1_000_000
+"""Unpacked, about: some seconds of work."""
 
 
 @dataclass(frozen=True)
