@@ -106,7 +106,7 @@ def read_ids(path: Path) -> frozenset[str]:
         raise UserError(f"cannot read the ids in {path}: {error}; expected a text file with one id a line") from None
     ids = frozenset(line.lower() for line in lines if line and not line.startswith("#"))
     if wrong := [id for id in sorted(ids) if len(id) != 64 or not set(id) <= set("0123456789abcdef")]:
-        raise UserError(f"{path}: {wrong[0]!r} is no document id, which has 64 hexadecimal digits")
+        raise UserError(f"{path}: {wrong[0]!r} is no document id, which has 64 hexadecimal digits; correct the line")
     if not ids:
         raise UserError(f"{path} holds no ids; write one a line")
     return ids

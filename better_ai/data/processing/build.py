@@ -89,7 +89,10 @@ def build_task_sets(
     Raises UserError where nothing comes out, ArtifactError for a damaged shard.
     """
     if config.require_verified_bugs and config.bug_fixing and passes is None:
-        raise UserError("require_verified_bugs asks for bugs that fail a test, and nobody was given to run the tests")
+        raise UserError(
+            "require_verified_bugs asks for bugs that fail a test, and nobody was given to run the tests; "
+            "add --verify, or leave it out"
+        )
     if executor is None:
         with open_executor(config.executor) as opened:
             return build_task_sets(
@@ -111,7 +114,10 @@ def build_task_sets(
     augmented = _augment_all(config, runs, phases)
     stats = _stats(made, gathered, selected, augmented)
     if not stats.single_turn + stats.multi_turn:
-        raise UserError(f"no conversation came out of {stats.documents} documents: {stats.rejected or stats.dropped}")
+        raise UserError(
+            f"no conversation came out of {stats.documents} documents: {stats.rejected or stats.dropped}; "
+            "allow their licences, ask for more task sets, or process another corpus"
+        )
     publish(selected, out / CONVERSATIONS_FOLDER)
     shutil.rmtree(out / AUGMENTED_FOLDER, ignore_errors=True)
     if augmented:

@@ -202,7 +202,10 @@ def _records(benchmark: BenchmarkFile) -> Iterator[Any]:
                 if line.strip():
                     yield json.loads(line)
     except (OSError, EOFError, ValueError, pa.ArrowException) as error:
-        raise UserError(f"{path} cannot be read as JSON lines or Parquet: {str(error).splitlines()[0]}") from None
+        raise UserError(
+            f"{path} cannot be read as JSON lines or Parquet: {str(error).splitlines()[0]}; "
+            "correct the path of the benchmark"
+        ) from None
 
 
 def _texts(value: Any) -> list[str]:

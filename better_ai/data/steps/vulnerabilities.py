@@ -101,7 +101,10 @@ def _lint(sources: dict[int, str]) -> dict[int, Counter[str]]:
         first, second = ({number: sources[number] for number in half} for half in (numbers[:middle], numbers[middle:]))
         return _lint(first) | _lint(second)
     if done.returncode:
-        raise UserError(f"ruff failed: {done.stderr.decode(errors='replace').strip()[:300]}")
+        raise UserError(
+            f"ruff failed: {done.stderr.decode(errors='replace').strip()[:300]}; "
+            "install the extra `data` anew, or leave the step out"
+        )
     found: dict[int, Counter[str]] = {number: Counter() for number in sources}
     for finding in json.loads(done.stdout):
         if (finding["code"] or "").startswith("S"):
