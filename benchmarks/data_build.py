@@ -93,9 +93,8 @@ def speed(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         {"what": name, "cpu_s": seconds, "mb_per_s": megabytes / seconds} for name, seconds in named.items() if seconds
     ]
     rows.sort(key=lambda row: row["cpu_s"])
-    rows[-1] |= {name: build[name] for name in ("wall_s", "peak_mb", "driver_mb", "largest_mb", "documents")} | {
-        "mb": megabytes
-    }
+    rows[-1] |= {name: build[name] for name in ("wall_s", "peak_mb", "driver_mb", "largest_mb", "documents")}
+    rows[-1]["mb"] = megabytes
     return rows
 
 
@@ -135,7 +134,8 @@ def ray(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     whole = undisturbed(arguments)
     run = fresh(arguments.work / f"{run_name(arguments)}-ray")
     recipe = write_recipe(arguments, run.name)
-    with swept() as folder, started(recipe, arguments.work, "--on", "ray", TMPDIR=folder) as build:
+    options = ("--on", "ray", "--set", "executor.workers=2")
+    with swept() as folder, started(recipe, arguments.work, *options, TMPDIR=folder) as build:
         begun = time.monotonic()
         while outputs(run) < whole["outputs"] / 2:
             if build.process.poll() is not None:
