@@ -15,8 +15,11 @@ import hashlib
 import importlib.metadata
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import sentencepiece
 
@@ -88,7 +91,8 @@ def _learn(lines: Iterable[str], config: TokenizerConfig, sample_bytes: int) -> 
     model = io.BytesIO()
     unk, bos, eos, pad, *control = SPECIAL_TOKENS.values()
     try:
-        sentencepiece.SentencePieceTrainer.train(
+        heard(
+            sentencepiece.SentencePieceTrainer.train,
             sentence_iterator=iter(lines),
             model_writer=model,
             model_type="unigram",
@@ -121,6 +125,21 @@ def _learn(lines: Iterable[str], config: TokenizerConfig, sample_bytes: int) -> 
     except RuntimeError as error:
         raise _explain(str(error), config, sample_bytes) from None
     return model.getvalue()
+
+
+def heard(call: Callable[..., None], **arguments: Any) -> None:
+    """A long call into C++ in a thread of its own, so that Ctrl-C ends the wait for it at once."""
+    done: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            call(**arguments)
+            done.set_result(None)
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    done.result()
 
 
 def _explain(message: str, config: TokenizerConfig, sample_bytes: int) -> UserError:

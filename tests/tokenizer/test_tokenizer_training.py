@@ -1,9 +1,12 @@
 """Training is deterministic, robust to hostile text, and its files are checked."""
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Event, main_thread
 
 import pytest
 
@@ -12,6 +15,7 @@ from better_ai.errors import ArtifactError, UserError
 from better_ai.tokenizer import SPECIAL_IDS, SPECIAL_TOKENS, Tokenizer, load, train
 from better_ai.tokenizer.manifest import MANIFEST_FILE, MODEL_FILE
 from better_ai.tokenizer.sample import sample_lines
+from better_ai.tokenizer.unigram import heard
 
 SMALL = TokenizerConfig(vocab_size=800)
 
@@ -118,3 +122,22 @@ def test_bytes_per_token(tokenizer: Tokenizer, texts: list[str]) -> None:
     assert measured > 2
     with pytest.raises(UserError, match="no text"):
         tokenizer.bytes_per_token([])
+
+
+def test_ctrl_c_does_not_wait_for_a_call_that_is_deaf_to_it() -> None:
+    let_go, ended = Event(), Event()
+
+    def deaf() -> None:
+        signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
+        while not let_go.is_set():
+            with contextlib.suppress(KeyboardInterrupt):
+                let_go.wait(60)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        heard(deaf)
+    assert not ended.is_set()
+    let_go.set()
+    assert ended.wait(60)
+    with pytest.raises(ZeroDivisionError):
+        heard(lambda: 1 / 0)
