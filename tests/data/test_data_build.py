@@ -6,6 +6,7 @@ import json
 import os
 import sysconfig
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,9 +28,12 @@ from better_ai.data import (
     read_rejected,
 )
 from better_ai.data import build_corpus as build_in
+from better_ai.data.collectors.collector import Part
+from better_ai.data.collectors.folder import FolderCollector
 from better_ai.data.corpus.split import in_validation
 from better_ai.data.deduplicate.shingles import jaccard, shingle_set
 from better_ai.data.schema import document_id
+from better_ai.data.step import Stepped
 from better_ai.errors import ArtifactError, UserError
 
 LICENSE = "MIT"
@@ -250,3 +254,28 @@ def test_foreign_and_damaged_parquet_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": ["x"], "text": ["y"]}), path)
     with pytest.raises(ArtifactError, match=r"has the columns id: string, text: string; expected id: string, content"):
         read_documents(path)
+
+
+def test_an_error_nobody_foresaw_costs_its_source_and_not_the_build(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = FolderCollector.read
+
+    def read_and_fail(self: FolderCollector, part: Part, *, max_document_bytes: int) -> Iterator[Stepped]:
+        yield from real(self, part, max_document_bytes=max_document_bytes)
+        if "broken" in self.config.path:
+            raise ZeroDivisionError("a parser's own mistake")
+
+    monkeypatch.setattr(FolderCollector, "read", read_and_fail)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "x.py").write_text("value_of_the_last_file = 'long enough to be a document of its own, by far'\n")
+    both = config(sources).model_copy(
+        update={"sources": (*config(sources).sources, FolderSource(path=str(broken), license=LICENSE))}
+    )
+    stats = build_corpus(both, tmp_path / "out")
+    assert [problem for problem in stats.problems if "ZeroDivisionError: a parser's own mistake" in problem]
+    texts = [text for split in SPLITS for text in read(tmp_path / "out", split)["content"].to_pylist()]
+    assert any("value_of_the_last_file" in text for text in texts), "what came before the error stays"
+    reasons = read_rejected(tmp_path / "out" / REJECTED_FILE).column("reason").to_pylist()
+    assert sum("ZeroDivisionError" in reason for reason in reasons) == 1

@@ -121,7 +121,7 @@ def _plan(source: DataSource, folder: Path) -> Mapping[str, Any]:
         parts = make_collector(source).parts()
     except MissingExtra:
         raise
-    except (BetterAIError, OSError) as error:
+    except Exception as error:  # whatever a reader stumbles over: it costs its source and not the build
         parts, problem = [], _reason(error)
     write_json(folder / PARTS, [asdict(part) for part in parts])
     with TableWriter(folder / REJECTED_FILE, REJECTED_SCHEMA) as rejected:
@@ -168,13 +168,15 @@ def _read(item: _Item, max_document_bytes: int) -> Iterator[Stepped | str]:
                 return
     except MissingExtra:
         raise
-    except (BetterAIError, OSError, pa.ArrowException) as error:
+    except Exception as error:  # as in planning
         if isinstance(error, OSError) and error.errno in _DISK_FULL:
             raise
         yield _reason(error)
 
 
 def _reason(error: Exception) -> str:
-    """What an error says, in one line."""
+    """What an error says, in one line; one that nobody meant for users says what it is as well."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if not isinstance(error, (BetterAIError, OSError, pa.ArrowException)):
+        text = f"{type(error).__name__}: {text}"
     return " ".join((text or type(error).__name__).split())
