@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Without --no-compile pip would compile every module of every package, 190 MB that mostly nobody imports.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile -c constraints.txt
 
-.PHONY: install install-dev quickstart test test-all lint bench clean
+.PHONY: install install-dev quickstart test test-all lint bench bench-data clean
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -44,6 +44,17 @@ bench: install
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/grpo_step.py
+
+# The data engine on this machine's own corpus; about half an hour on a quiet machine. Peers of near_duplicates.py have
+# environments of their own, see there.
+bench-data: install-dev
+	$(BIN)/python benchmarks/data_steps.py
+	$(BIN)/python benchmarks/privacy.py
+	$(BIN)/python benchmarks/augmentation.py
+	$(BIN)/python benchmarks/loader.py
+	$(BIN)/python benchmarks/near_duplicates.py --work runs/bench/duplicates --only ours
+	$(BIN)/python benchmarks/deduplication_memory.py --work runs/bench/memory
+	for what in speed kills ray memory; do $(BIN)/python benchmarks/data_build.py $$what --work runs/bench/build; done
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
