@@ -52,7 +52,7 @@ bench-data: install-dev
 	$(BIN)/python benchmarks/privacy.py
 	$(BIN)/python benchmarks/augmentation.py
 	$(BIN)/python benchmarks/loader.py
-	$(BIN)/python benchmarks/near_duplicates.py --work runs/bench/duplicates --only ours
+	$(BIN)/python benchmarks/near_duplicates.py --work runs/bench/duplicates --only 'better-ai 16 x 8' 'better-ai 32 x 4 (default)'
 	$(BIN)/python benchmarks/deduplication_memory.py --work runs/bench/memory
 	for what in speed kills ray memory; do $(BIN)/python benchmarks/data_build.py $$what --work runs/bench/build; done
 
