@@ -47,13 +47,18 @@ class StageFolder:
         self.manifest = self._finished()
 
     def _finished(self) -> Manifest | None:
-        if not (self.path / MANIFEST).exists():
-            return None
-        manifest = Manifest.read(self.path)
-        if manifest.key != self.key:
-            return None
-        manifest.verify(self.path, products_only=True)
-        return manifest
+        if (self.path / MANIFEST).exists():
+            manifest = Manifest.read(self.path)
+            if manifest.key == self.key:
+                manifest.verify(self.path, products_only=True)
+                return manifest
+        if (self.partial / MANIFEST).exists():
+            # Its manifest was written, so it is finished; the process was killed before it could move the folder.
+            manifest = Manifest.read(self.partial)
+            manifest.verify(self.partial, products_only=True)
+            self._move_into_place()
+            return manifest
+        return None
 
     def begin(self) -> Path:
         """The folder to build in; what an interrupted run left there is still there."""

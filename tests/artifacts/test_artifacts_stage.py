@@ -106,3 +106,26 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="exists already"), atomic_folder(tmp_path / "model"):
         pytest.fail("an existing folder was offered for writing")
     assert (tmp_path / "model/whole").read_text() == "x"
+
+
+@pytest.mark.parametrize("renames_before_the_kill", [0, 1])
+def test_a_stage_killed_while_it_moved_is_found_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames_before_the_kill: int
+) -> None:
+    build(tmp_path, "data", "old", steps=1)
+    real, renames = Path.rename, []
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name.startswith("data"):
+            if len(renames) == renames_before_the_kill:
+                raise KeyboardInterrupt
+            renames.append(self)
+        return real(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", rename)
+        build(tmp_path, "data", "new", steps=2)
+    again = build(tmp_path, "data", "never written", steps=2)
+    assert (tmp_path / "data/out.txt").read_text() == "new"
+    assert again.manifest is not None and again.manifest.config == {"steps": 2}
+    assert list((tmp_path / ".replaced").iterdir()) and not again.partial.exists()
