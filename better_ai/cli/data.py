@@ -232,6 +232,42 @@ def process(
     )
 
 
+@app.command()
+def tokenize(
+    run: RunArgument,
+    tokenizer: Annotated[Path, typer.Option(help="The folder of a tokenizer.")],
+    hdf5: Annotated[bool, typer.Option("--hdf5", help="Also write one HDF5 file for each split.")] = False,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: one per core.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn the corpus of a run into token shards in RUN/tokens, memory-mapped by training."""
+    from better_ai.cli.progress import TerminalProgress
+    from better_ai.cli.run import INTERRUPTED
+    from better_ai.pipeline.data_job import require_corpus
+    from better_ai.pipeline.stage import Silent
+    from better_ai.pipeline.tokens_job import NAME, tokenize_corpus
+
+    require_corpus(run)
+    console = Console(highlight=False, emoji=False)
+    try:
+        if as_json:
+            manifest = tokenize_corpus(run, tokenizer, hdf5=hdf5, workers=workers, progress=Silent())
+        else:
+            with TerminalProgress(console) as progress:
+                manifest = tokenize_corpus(run, tokenizer, hdf5=hdf5, workers=workers, progress=progress)
+    except KeyboardInterrupt:
+        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    figures = manifest.metrics[NAME]
+    if as_json:
+        typer.echo(json.dumps({"content_id": manifest.content_id, **figures}, indent=2))
+        return
+    for split, counts in figures.items():
+        size = f"{counts['bytes'] / counts['tokens']:.2f} bytes each"
+        console.print(f"{split}: {counts['tokens']:,} tokens of {counts['documents']:,} documents, {size}")
+    console.print(f"in {plain(run / NAME)}", soft_wrap=True)
+
+
 def _print_preprocessed(console: Console, datasets: Any) -> None:
     for each in datasets:
         if each.problem:

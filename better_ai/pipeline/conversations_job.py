@@ -1,21 +1,19 @@
 """Conversations made of a run's corpus: the stage that turns documents into task sets."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from better_ai.artifacts import Manifest, StageFolder, run_lock
+from better_ai.artifacts import Manifest
 from better_ai.config import SandboxConfig
 from better_ai.config.data import ProcessingConfig
 from better_ai.data import TRAIN, corpus_files
+from better_ai.data.engine import OnProgress
 from better_ai.data.processing.build import build_task_sets
 from better_ai.errors import SandboxUnavailable
-from better_ai.pipeline.clock import stage_clock
-from better_ai.pipeline.data_job import DATA, require_corpus
+from better_ai.pipeline.data_job import DATA, run_on_corpus
 from better_ai.pipeline.jail import open_sandbox
-from better_ai.pipeline.stage import Progress, Silent
+from better_ai.pipeline.stage import Progress, StageResult
 from better_ai.sandbox import Sandbox
 
 NAME = "conversations"
@@ -32,44 +30,25 @@ def build_conversations(
     no bug is verified. Raises UserError when nothing comes out or there is no corpus, ArtifactError for a locked or
     damaged run folder.
     """
-    progress = progress or Silent()
-    require_corpus(run)
-    with run_lock(run):
-        progress.begin(NAME, 1, 1)
-        corpus = Manifest.read(run / DATA.name)
-        asked = {"processing": config.identity(), "verified": sandbox is not None}
-        stage = StageFolder(run, NAME, kind=NAME, config=asked, inputs={DATA.name: corpus.content_id})
-        if stage.manifest is not None:
-            progress.end(NAME, skipped=True, seconds=0.0)
-            return stage.manifest
-        corpus.verify(run / DATA.name, products_only=True)
-        folder = stage.begin()
-        with stage_clock(folder) as clock:
 
-            def on_progress(phase: str, done: int, total: int, counts: Mapping[str, Any]) -> None:
-                clock.tick()
-                if total:
-                    progress.update(done, total, phase=phase, items=f"{done:,}/{total:,}")
-
-            try:
-                stats = build_task_sets(
-                    config,
-                    corpus_files(run / DATA.name, TRAIN),
-                    folder,
-                    work=folder / WORK_FOLDER,
-                    on_progress=on_progress,
-                    passes=None if sandbox is None else JailedTests(sandbox),
-                )
-            finally:
-                _jail.cache_clear()  # which ends the jail of this process
+    def work(folder: Path, on_progress: OnProgress) -> StageResult:
+        try:
+            stats = build_task_sets(
+                config,
+                corpus_files(run / DATA.name, TRAIN),
+                folder,
+                work=folder / WORK_FOLDER,
+                on_progress=on_progress,
+                passes=None if sandbox is None else JailedTests(sandbox),
+            )
+        finally:
+            _jail.cache_clear()  # which ends the jail of this process
         files = [path.relative_to(folder) for path in sorted(folder.rglob("*.parquet"))]
         products = [path.as_posix() for path in files if path.parts[0] != WORK_FOLDER]
-        usage = clock.usage()
-        manifest = stage.finish(
-            products=products, metrics={"usage": asdict(usage), NAME: stats.to_dict()}, discard=(WORK_FOLDER,)
-        )
-        progress.end(NAME, skipped=False, seconds=usage.seconds)
-        return manifest
+        return StageResult(products, {NAME: stats.to_dict()}, discard=(WORK_FOLDER,))
+
+    asked = {"processing": config.identity(), "verified": sandbox is not None}
+    return run_on_corpus(run, NAME, asked=asked, work=work, progress=progress)
 
 
 @dataclass(frozen=True)
