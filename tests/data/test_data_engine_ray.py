@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import BuiltinFunctionType
 
 import psutil
 import pytest
@@ -123,3 +124,8 @@ def test_errors_come_back_and_a_deadly_item_is_given_up(cluster: Executor) -> No
         list(cluster.map(refuse, [7]))
     with pytest.raises(BetterAIError, match="item 1 of 1 has ended its Ray worker 3 times"):
         list(cluster.map(die, [0]))
+
+
+def test_print_is_left_alone(cluster: Executor) -> None:
+    assert sorted(cluster.map(str.upper, ["a", "b"])) == [(0, "A"), (1, "B")]
+    assert isinstance(print, BuiltinFunctionType)

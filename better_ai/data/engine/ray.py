@@ -35,6 +35,7 @@ class RayExecutor:
     def __init__(self, address: str | None = None, workers: int = 0) -> None:
         """`workers`: 0 for one per core. Raises MissingExtra when Ray is not installed."""
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        os.environ["RAY_TQDM_PATCH_PRINT"] = "0"  # or it would put a function of its own in the place of `print`
         self._ray = import_extra("ray", "ray")
         self.address, self.workers = address, workers
         self._folder: str | None = None
