@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from better_ai.artifacts import Manifest, StageFolder, descendants, read_json, run_lock, write_json
+from better_ai.artifacts import Manifest, StageFolder, descendants, link_or_copy, read_json, run_lock, write_json
 from better_ai.data import CORPUS_FILE, REJECTED_FILE, SPLITS, corpus_files
 from better_ai.data.takedown import (
     STEP,
@@ -88,6 +88,9 @@ def _replace(run: Path, manifest: Manifest, takedown: Takedown) -> None:
         inputs=manifest.inputs,
         seeds=manifest.seeds,
     )
+    if stage.manifest is not None:
+        return  # an earlier takedown was killed just before it moved its work to its place
+    shutil.rmtree(stage.partial, ignore_errors=True)  # which may hold half a copy
     out = stage.begin()
     rejected = []
     for split in SPLITS:
@@ -96,7 +99,7 @@ def _replace(run: Path, manifest: Manifest, takedown: Takedown) -> None:
     for name in manifest.files:
         if not (out / name).exists():
             (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(corpus / name, out / name)
+            link_or_copy(corpus / name, out / name)
     counts = count_kept({split: corpus_files(out, split) for split in SPLITS})
     if not all(count["documents"] for count in counts.values()):
         shutil.rmtree(out)

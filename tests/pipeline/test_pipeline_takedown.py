@@ -116,5 +116,12 @@ def test_an_interrupted_takedown_is_finished_by_the_same_command(run: Path, monk
         with pytest.raises(KeyboardInterrupt):
             take_down(run, request, run.parent)
     assert any("value_1 " in text for text in texts(run))
+    left = [path for path in run.glob(".partial/data-*/**/*") if path.is_file()]
+    assert len(left) > 4
+    for path in left:
+        path.unlink()
+        path.write_bytes(b"half of a copy")
     assert sum(take_down(run, request, run.parent).documents.values()) == 1
     assert not any("value_1 " in text for text in texts(run)) and b"value_1 " not in everything(run)
+    Manifest.read(run / "data").verify(run / "data")
+    assert b"half of a copy" not in everything(run)
