@@ -38,31 +38,21 @@ def build(
     as_json: JsonOption = False,
 ) -> None:
     """Build the corpus of a recipe in runs/NAME/data; a finished one is found, an interrupted one goes on."""
-    from better_ai.cli.run import INTERRUPTED
     from better_ai.config import load_data_recipe
 
     chosen = [f"executor.type={on}"] if on else []
     loaded = load_data_recipe(recipe, [*chosen, *(overrides or ())])
 
-    from better_ai.cli.progress import TerminalProgress
+    from better_ai.cli.progress import with_progress
     from better_ai.data.engine import leave_pandas_out
     from better_ai.pipeline.data_job import forget_sources, run_data_recipe
-    from better_ai.pipeline.stage import Silent
 
     leave_pandas_out()
     console = Console(highlight=False, emoji=False)
     run = runs / loaded.name
     if refresh:
         forget_sources(run)
-    try:
-        if as_json:
-            manifest = run_data_recipe(loaded, runs, progress=Silent())
-        else:
-            with TerminalProgress(console) as progress:
-                manifest = run_data_recipe(loaded, runs, progress=progress)
-    except KeyboardInterrupt:
-        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
-        raise typer.Exit(INTERRUPTED) from None
+    manifest = with_progress(lambda progress: run_data_recipe(loaded, runs, progress=progress), console, silent=as_json)
     stats = manifest.metrics["corpus"]
     if as_json:
         typer.echo(json.dumps({"run": str(run), "content_id": manifest.content_id, **stats}, indent=2))
@@ -161,7 +151,7 @@ def preprocess(
     as_json: JsonOption = False,
 ) -> None:
     """Make Parquet shards of data sets; finished shards are kept, so the same command goes on after a stop."""
-    from better_ai.cli.run import INTERRUPTED
+    from better_ai.cli.progress import stopping
     from better_ai.data.preprocess import preprocess as preprocess_datasets
 
     errors = Console(stderr=True, highlight=False, emoji=False)
@@ -170,11 +160,8 @@ def preprocess(
         def on_progress(name: str, documents: int, turned_away: int) -> None:
             status.update(f"{plain(name)}: {documents:,} documents, {turned_away:,} turned away")
 
-        try:
+        with stopping():
             result = preprocess_datasets(dataset, output_dir, shard_size=shard_size, on_progress=on_progress)
-        except KeyboardInterrupt:
-            errors.print("[yellow]Stopped.[/] The same command continues from here.")
-            raise typer.Exit(INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in result.datasets], indent=2, default=str))
     else:
@@ -193,13 +180,11 @@ def process(
     as_json: JsonOption = False,
 ) -> None:
     """Turn the training documents of a run into conversations: completion, bug fixing, refactoring, documentation."""
-    from better_ai.cli.progress import TerminalProgress
-    from better_ai.cli.run import INTERRUPTED
+    from better_ai.cli.progress import with_progress
     from better_ai.config import SandboxConfig
     from better_ai.config.data import ProcessingConfig
     from better_ai.config.reading import apply_override
     from better_ai.pipeline.conversations_job import NAME, build_conversations
-    from better_ai.pipeline.stage import Silent
 
     values: dict[str, Any] = {}
     for override in overrides or ():
@@ -207,15 +192,9 @@ def process(
     config = ProcessingConfig.parse(values, where="processing")
     sandbox = SandboxConfig() if verify else None
     console = Console(highlight=False, emoji=False)
-    try:
-        if as_json:
-            manifest = build_conversations(run, config, sandbox=sandbox, progress=Silent())
-        else:
-            with TerminalProgress(console) as progress:
-                manifest = build_conversations(run, config, sandbox=sandbox, progress=progress)
-    except KeyboardInterrupt:
-        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
-        raise typer.Exit(INTERRUPTED) from None
+    manifest = with_progress(
+        lambda progress: build_conversations(run, config, sandbox=sandbox, progress=progress), console, silent=as_json
+    )
     stats = manifest.metrics[NAME]
     if as_json:
         typer.echo(json.dumps({"content_id": manifest.content_id, **stats}, indent=2))
@@ -241,23 +220,15 @@ def tokenize(
     as_json: JsonOption = False,
 ) -> None:
     """Turn the corpus of a run into token shards in RUN/tokens, memory-mapped by training."""
-    from better_ai.cli.progress import TerminalProgress
-    from better_ai.cli.run import INTERRUPTED
-    from better_ai.pipeline.data_job import require_corpus
-    from better_ai.pipeline.stage import Silent
+    from better_ai.cli.progress import with_progress
     from better_ai.pipeline.tokens_job import NAME, tokenize_corpus
 
-    require_corpus(run)
     console = Console(highlight=False, emoji=False)
-    try:
-        if as_json:
-            manifest = tokenize_corpus(run, tokenizer, hdf5=hdf5, workers=workers, progress=Silent())
-        else:
-            with TerminalProgress(console) as progress:
-                manifest = tokenize_corpus(run, tokenizer, hdf5=hdf5, workers=workers, progress=progress)
-    except KeyboardInterrupt:
-        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
-        raise typer.Exit(INTERRUPTED) from None
+    manifest = with_progress(
+        lambda progress: tokenize_corpus(run, tokenizer, hdf5=hdf5, workers=workers, progress=progress),
+        console,
+        silent=as_json,
+    )
     figures = manifest.metrics[NAME]
     if as_json:
         typer.echo(json.dumps({"content_id": manifest.content_id, **figures}, indent=2))

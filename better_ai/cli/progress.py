@@ -1,16 +1,45 @@
 """How a run looks in the terminal: a bar per stage with ETA and figures; plain lines where there is no terminal."""
 
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+if TYPE_CHECKING:
+    from better_ai.pipeline.stage import Progress as StageProgress
+
 PLAIN_EVERY_SECONDS = 15.0
 
+INTERRUPTED = 130
+"""The exit code of a command that Ctrl-C ended."""
+
 T = TypeVar("T")
+
+
+@contextmanager
+def stopping(next_time: str = "The same command continues from here.") -> Iterator[None]:
+    """Let Ctrl-C end the command with what the same command will do `next_time`."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True, highlight=False, emoji=False).print(f"[yellow]Stopped.[/] {next_time}")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def with_progress(work: Callable[["StageProgress"], T], console: Console, *, silent: bool) -> T:
+    """Do resumable work with bars on the console, or in silence; Ctrl-C ends the command."""
+    from better_ai.pipeline.stage import Silent
+
+    with stopping():
+        if silent:
+            return work(Silent())
+        with TerminalProgress(console) as progress:
+            return work(progress)
 
 
 def counting(console: Console, what: str, items: Iterable[T]) -> Iterator[T]:

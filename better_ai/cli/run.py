@@ -10,9 +10,6 @@ from rich.table import Table
 
 from better_ai.cli.options import RunsOption, SetOption
 
-INTERRUPTED = 130
-"""The exit code of a command that Ctrl-C ended."""
-
 
 def run(
     recipe: Annotated[Path, typer.Argument(help="A recipe such as recipes/quickstart.yaml.")],
@@ -22,27 +19,18 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")] = False,
 ) -> None:
     """Run a recipe from source code to report; finished stages are skipped, an interrupted one continues."""
-    from better_ai.cli.progress import TerminalProgress
+    from better_ai.cli.progress import with_progress
     from better_ai.config import load_recipe
 
     loaded = load_recipe(recipe, overrides or ())
 
     from better_ai.data.engine import leave_pandas_out
     from better_ai.pipeline import run_main_job, summarize
-    from better_ai.pipeline.stage import Silent
 
     leave_pandas_out()
 
     console = Console(highlight=False, emoji=False)
-    try:
-        if as_json:
-            run_main_job(loaded, runs, until=until, progress=Silent())
-        else:
-            with TerminalProgress(console) as progress:
-                run_main_job(loaded, runs, until=until, progress=progress)
-    except KeyboardInterrupt:
-        Console(stderr=True, emoji=False).print("[yellow]Stopped.[/] The same command continues from here.")
-        raise typer.Exit(INTERRUPTED) from None
+    with_progress(lambda progress: run_main_job(loaded, runs, until=until, progress=progress), console, silent=as_json)
     summary = summarize(runs / loaded.name)
     if as_json:
         typer.echo(json.dumps(summary, indent=2))

@@ -33,8 +33,7 @@ def train(
 ) -> None:
     """Train a SentencePiece unigram tokenizer with byte fallback; one text in twenty is held out for the report."""
     from better_ai.artifacts import atomic_folder
-    from better_ai.cli.progress import counting
-    from better_ai.cli.run import INTERRUPTED
+    from better_ai.cli.progress import counting, stopping
     from better_ai.config import TokenizerConfig
     from better_ai.tokenizer import load
     from better_ai.tokenizer import train as train_tokenizer
@@ -51,13 +50,9 @@ def train(
         where="tokenizer",
     )
     errors = Console(stderr=True, highlight=False, emoji=False)
-    try:
-        with atomic_folder(output_dir) as folder:
-            texts = counting(errors, "reading and learning", read_texts(source, "train"))
-            train_tokenizer((text.content for text in texts), config, folder)
-    except KeyboardInterrupt:
-        errors.print("[yellow]Stopped.[/] Nothing was written; the same command begins again.")
-        raise typer.Exit(INTERRUPTED) from None
+    with stopping("Nothing was written; the same command begins again."), atomic_folder(output_dir) as folder:
+        texts = counting(errors, "reading and learning", read_texts(source, "train"))
+        train_tokenizer((text.content for text in texts), config, folder)
     tokenizer = load(output_dir)
     if as_json:
         typer.echo(tokenizer.manifest.model_dump_json(indent=2))

@@ -25,15 +25,14 @@ def tokenize_corpus(
     found and an interrupted one goes on. Raises UserError when there is no corpus, ArtifactError for a damaged or
     locked run folder or a damaged tokenizer.
     """
-    shas = {name: file.sha256 for name, file in Manifest.read(run / DATA.name).files.items()}
 
     def work(folder: Path, on_progress: OnProgress) -> StageResult:
-        figures = {}
+        corpus, figures = Manifest.read(run / DATA.name), {}
         with open_executor(LocalExecutorConfig(workers=workers)) as executor:
             for split in SPLITS:
                 files = corpus_files(run / DATA.name, split)
                 phases = Phases((folder / split).absolute(), executor, on_progress)
-                hashes = [shas[f"{split}/{file.name}"] for file in files]
+                hashes = [corpus.files[f"{split}/{file.name}"].sha256 for file in files]
                 dataset = tokenize_files(files, tokenizer, phases, sha256=hashes)
                 phases.prune()
                 if hdf5:

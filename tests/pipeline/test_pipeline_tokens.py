@@ -72,6 +72,6 @@ def test_exports_hold_the_same_tokens(run: Path, tokenizer: Path) -> None:
 def test_what_cannot_be_is_said_and_leaves_nothing(run: Path, tokenizer: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"tokenizer\.manifest\.json is missing"):
         tokenize_corpus(run, tmp_path / "nowhere")
-    with pytest.raises((UserError, ArtifactError), match=r"manifest|corpus"):
+    with pytest.raises(UserError, match="holds no finished corpus"):
         tokenize_corpus(tmp_path / "nowhere", tokenizer)
     assert not (run / "tokens").exists() and not (tmp_path / "nowhere").exists()
